@@ -1,0 +1,38 @@
+// What `import * as clusternet from "pulumi-clusternet"` gives: the components, and every kind as a typed resource.
+
+export { Agent, type AgentArgs } from "#pulumi/components/agent.ts";
+export { ChildCluster, type ChildClusterArgs } from "#pulumi/components/child-cluster.ts";
+export type { ClusterAccess } from "#pulumi/components/cluster.ts";
+export { ClusterApiIntegration, type ClusterApiIntegrationArgs } from "#pulumi/components/cluster-api-integration.ts";
+export {
+  ClusternetFleet,
+  type ClusternetFleetArgs,
+  type FleetChildArgs,
+  type FleetGlobalizationArgs,
+  type FleetLocalizationArgs,
+  type FleetParentArgs,
+  type FleetSubscriptionArgs,
+} from "#pulumi/components/clusternet-fleet.ts";
+export type { ComponentArgs } from "#pulumi/components/component-args.ts";
+export { ControlPlane, type ControlPlaneArgs } from "#pulumi/components/control-plane.ts";
+export { ControllerManager, type ControllerManagerArgs } from "#pulumi/components/controller-manager.ts";
+export { Crds, type CrdsArgs } from "#pulumi/components/crds.ts";
+export { Hub, type HubArgs } from "#pulumi/components/hub.ts";
+export {
+  Base,
+  ClusterRegistrationRequest,
+  Description,
+  FeedInventory,
+  Globalization,
+  HelmChart,
+  HelmRelease,
+  Localization,
+  ManagedCluster,
+  Manifest,
+  Subscription,
+  type GlobalizationArgs,
+  type LocalizationArgs,
+  type SubscriptionArgs,
+} from "#pulumi/components/kinds.ts";
+export { Scheduler, type SchedulerArgs } from "#pulumi/components/scheduler.ts";
+export type { Template, TemplateArgs } from "#pulumi/components/templates.ts";

@@ -1,0 +1,64 @@
+// Delivered objects in this cluster -> Description.status.manifestStatuses, in every sync mode. Many changes, one write.
+
+import { Description, type InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import type { DescriptionDeps } from "#agent/controllers/description/controller.ts";
+import { manifestStatusOf } from "#delivery/summarize.ts";
+import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { createDiscovery } from "#kube/discovery.ts";
+import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { kindKey, WatchedKinds } from "./watched-kinds.ts";
+
+export type FeedStatusDeps = DescriptionDeps;
+
+/** A Description's status is written at most this often: a rollout changes its object dozens of times. */
+const WRITE_INTERVAL_MS = 500;
+
+export function feedStatusController(deps: FeedStatusDeps): Controller {
+  const { parent, child, informers, clock, log } = deps;
+  const { descriptions } = informers;
+  const discovery = createDiscovery({ client: child, clock });
+  const writtenAt = new Map<string, number>();
+  let running: AbortSignal | undefined;
+  const watched = new WatchedKinds({ child, discovery, clock, log, onChange: (key) => controller.enqueue(key) });
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    await watched.keepOnly(kindsInUse(descriptions.list()), running ?? signal);
+    const description = descriptions.get(key);
+    if (description === undefined) {
+      writtenAt.delete(key);
+      return done;
+    }
+    if (description.metadata.deletionTimestamp !== undefined || description.status?.inventory === undefined) return done;
+    const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
+    if (waitMs > 0) return after(waitMs);
+    const objects = await Promise.all(description.status.inventory.map((entry) => watched.read(entry, signal)));
+    const manifestStatuses = objects.flatMap((object) => (object === undefined ? [] : [manifestStatusOf(object)]));
+    const written = await patchStatusIfChanged(
+      parent,
+      { type: Description, object: description, status: { manifestStatuses } },
+      signal,
+    );
+    if (written !== description) writtenAt.set(key, clock.monotonic());
+    return done;
+  }
+
+  const controller = createController({ ...deps, name: "feed-status", sources: [source(descriptions, ownKey)], reconcile });
+  return {
+    ...controller,
+    run: async (signal) => {
+      running = signal;
+      try {
+        await controller.run(signal);
+      } finally {
+        await watched.stop();
+      }
+    },
+  };
+}
+
+function kindsInUse(descriptions: readonly Description[]): ReadonlyMap<string, InventoryEntry> {
+  const entries = descriptions.flatMap(({ status, metadata }) =>
+    metadata.deletionTimestamp === undefined ? (status?.inventory ?? []) : [],
+  );
+  return new Map(entries.map((entry) => [kindKey(entry), entry]));
+}

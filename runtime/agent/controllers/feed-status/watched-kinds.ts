@@ -1,0 +1,100 @@
+// Watches every kind of which something was delivered, in all namespaces of the child, and only objects that carry our mark.
+
+import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import { annotations, createdByValues, labels } from "#api/names.ts";
+import type { KubeObject } from "#api/meta.ts";
+import { parseOwner } from "#delivery/names.ts";
+import type { Client } from "#kube/client.ts";
+import type { Discovery } from "#kube/discovery.ts";
+import { createInformer, type Informer } from "#kube/informer.ts";
+import { childController } from "#std/abort.ts";
+import type { Clock } from "#std/clock.ts";
+import type { Logger } from "#std/log.ts";
+import { keyText } from "#api/meta.ts";
+
+/** Watches at the same time; objects of further kinds are read one by one. */
+const WATCHED_KINDS_MAX = 100;
+
+/** How long a new watch may take to have its first list; then objects are read one by one until it does. */
+const FIRST_LIST_WAIT_MS = 1_000;
+
+export interface WatchedKindsOptions {
+  readonly child: Client;
+  readonly discovery: Discovery;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called with the key of the Description whose object changed. */
+  readonly onChange: (descriptionKey: string) => void;
+}
+
+export class WatchedKinds {
+  readonly #options: WatchedKindsOptions;
+  readonly #watches = new Map<
+    string,
+    { readonly informer: Informer; readonly stop: AbortController & Disposable; readonly run: Promise<void> }
+  >();
+
+  constructor(options: WatchedKindsOptions) {
+    this.#options = options;
+  }
+
+  /** Exactly these kinds are watched from now on. */
+  async keepOnly(kinds: ReadonlyMap<string, InventoryEntry>, signal: AbortSignal): Promise<void> {
+    for (const [key, watch] of this.#watches) {
+      if (kinds.has(key)) continue;
+      this.#watches.delete(key);
+      watch.stop.abort();
+    }
+    for (const [key, entry] of kinds) {
+      if (!this.#watches.has(key) && this.#watches.size < WATCHED_KINDS_MAX) await this.#start(key, entry, signal);
+    }
+  }
+
+  /** The object as it is in the child; undefined when it is not there. */
+  async read(entry: InventoryEntry, signal: AbortSignal): Promise<KubeObject | undefined> {
+    const objectKey = entry.namespace === undefined ? { name: entry.name } : { namespace: entry.namespace, name: entry.name };
+    const watch = this.#watches.get(kindKey(entry));
+    if (watch?.informer.synced === true) return watch.informer.get(keyText(objectKey));
+    const { child, discovery } = this.#options;
+    const type = await discovery.resolve(entry.apiVersion, entry.kind, signal);
+    return type === undefined ? undefined : child.get(type, objectKey, signal);
+  }
+
+  async stop(): Promise<void> {
+    const runs = [...this.#watches.values()].map(({ stop, run }) => {
+      stop.abort();
+      return run;
+    });
+    this.#watches.clear();
+    await Promise.allSettled(runs);
+  }
+
+  async #start(key: string, { apiVersion, kind }: InventoryEntry, signal: AbortSignal): Promise<void> {
+    const { child, discovery, clock, log, onChange } = this.#options;
+    const type = await discovery.resolve(apiVersion, kind, signal);
+    if (type === undefined) return;
+    const informer = createInformer(child, type, { labelSelector: `${labels.createdBy}=${createdByValues.hub}`, clock, log });
+    informer.subscribe((change) => {
+      for (const object of [
+        change.type === "deleted" ? undefined : change.object,
+        change.type === "added" ? undefined : change.previous,
+      ]) {
+        const owner = parseOwner(object?.metadata.annotations?.[annotations.ownedByDescription] ?? "");
+        if (owner !== undefined) onChange(keyText(owner));
+      }
+    });
+    const stop = childController(signal);
+    // An informer ends only with its signal: a kind that may not be listed is tried again, and read one by one meanwhile.
+    const run = informer.run(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.warn("feed-status.watch-failed", { apiVersion, kind, error });
+    });
+    this.#watches.set(key, { informer, stop, run });
+    using limit = childController(stop.signal);
+    await Promise.race([informer.whenSynced(limit.signal).catch(() => undefined), clock.sleep(FIRST_LIST_WAIT_MS, limit.signal)]);
+    limit.abort();
+  }
+}
+
+export function kindKey({ apiVersion, kind }: InventoryEntry): string {
+  return `${apiVersion}/${kind}`;
+}

@@ -1,0 +1,134 @@
+// Everything an agent does once it has an identity on the parent: heartbeat, tunnel, delivery, and keeping its token young.
+// Ends when the signal aborts, or with IdentityLostError when the parent no longer knows us.
+
+import { Description } from "#api/apps/v1alpha1/description.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { serviceAccounts } from "#api/names.ts";
+import { Node } from "#kube/builtin-kinds.ts";
+import { createClient, type Client } from "#kube/client.ts";
+import { connect } from "#kube/connection.ts";
+import { createEventRecorder } from "#kube/events.ts";
+import { createInformer, type Informer } from "#kube/informer.ts";
+import { runManager, type Task } from "#kube/manager.ts";
+import { assert } from "#std/assert.ts";
+import type { Clock } from "#std/clock.ts";
+import type { Logger } from "#std/log.ts";
+import type { Metrics } from "#std/metrics.ts";
+import { createAccountToken } from "./account-token.ts";
+import { descriptionController } from "./controllers/description/controller.ts";
+import { feedStatusController } from "./controllers/feed-status/controller.ts";
+import type { CredentialStore, ParentIdentity } from "./credentials.ts";
+import { readPem } from "./pem-file.ts";
+import { createParentToken, type ParentToken } from "./parent-token.ts";
+import { reportingTasks, type ReportingDeps } from "./reporting.ts";
+import { createApiserverTarget, type TokenSource } from "./targets.ts";
+import { runTunnelClient } from "./tunnel-client.ts";
+
+export interface ServeDeps extends ReportingDeps {
+  readonly store: CredentialStore;
+  readonly parentCaPem: string | undefined;
+}
+
+export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise<void> {
+  const { options, identity, store, parentCaPem, child, clock, log, metrics } = deps;
+  const shared = { clock, log, metrics };
+  const parentToken = createParentToken({ identity, store, ...shared });
+  await using parentConnection = connect({
+    server: identity.server,
+    token: () => Promise.resolve(parentToken.current()),
+    ...(parentCaPem === undefined ? {} : { caPem: parentCaPem }),
+  });
+  const parent = createClient(parentConnection, { component: "agent" });
+  const account = (name: string): TokenSource =>
+    createAccountToken({ child, account: { namespace: options.leaderElectResourceNamespace, name }, clock, signal });
+  const deployerToken = account(serviceAccounts.appDeployer);
+  await using deployerConnection = connectAs(child, deployerToken);
+  const deployer = createClient(deployerConnection, { component: "agent" });
+  const nodes = createInformer(child, Node, shared);
+  const informers = parentInformers(parent, identity, shared);
+  const delivery = {
+    parent,
+    child: deployer,
+    childAs: ({ serviceAccount }: { readonly serviceAccount: string }) => {
+      assert(serviceAccount === serviceAccounts.appDeployer, `No client for account ${serviceAccount}`);
+      return deployer;
+    },
+    informers,
+    events: createEventRecorder({ client: parent, component: "clusternet-agent", clock, log }),
+    ...shared,
+  };
+  await runManager(
+    {
+      informers: [nodes, informers.descriptions, informers.managedClusters],
+      controllers: [descriptionController(delivery), feedStatusController(delivery)],
+      tasks: [
+        ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
+        tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken }),
+      ],
+      clock,
+      log,
+    },
+    signal,
+  );
+}
+
+function connectAs(child: Client, token: TokenSource): ReturnType<typeof connect> {
+  const { server, caPem } = child.connection;
+  return connect({ server, token: () => Promise.resolve(token()), ...(caPem === undefined ? {} : { caPem }) });
+}
+
+interface Shared {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+function parentInformers(
+  parent: Client,
+  { namespace, clusterName }: ParentIdentity,
+  shared: Shared,
+): { readonly descriptions: Informer<Description>; readonly managedClusters: Informer<ManagedCluster> } {
+  return {
+    descriptions: createInformer(parent, Description, { ...shared, namespace }),
+    // Our own; the parent lets us see no other.
+    managedClusters: createInformer(parent, ManagedCluster, {
+      ...shared,
+      namespace,
+      fieldSelector: `metadata.name=${clusterName}`,
+    }),
+  };
+}
+
+function tunnel(
+  { options, identity, parentCaPem, child, clock, log, metrics }: ServeDeps,
+  {
+    parentToken,
+    proxyToken,
+    deployerToken,
+  }: {
+    readonly parentToken: ParentToken;
+    readonly proxyToken: TokenSource;
+    readonly deployerToken: TokenSource;
+  },
+): Task {
+  return {
+    name: "tunnel",
+    run: async (signal) => {
+      const policy = { parentSystemNamespace: options.parentSystemNamespace, allowPush: options.allowPush };
+      const { connection } = child;
+      await using apiserver = createApiserverTarget({
+        childConnection: connection,
+        proxyToken,
+        deployerToken,
+        policy,
+        log,
+        metrics,
+      });
+      const caPem = (options.hubUrl === "" ? undefined : await readPem(options.hubCaFile)) ?? parentCaPem;
+      const server = options.hubUrl === "" ? identity.server : options.hubUrl;
+      const parent = { server, token: () => parentToken.current(), ...(caPem === undefined ? {} : { caPem }) };
+      const targets = { apiserver: apiserver.accept };
+      await runTunnelClient({ clusterId: identity.clusterId, parent, targets, clock, log, metrics }, signal);
+    },
+  };
+}

@@ -1,0 +1,56 @@
+// HelmRelease: a chart installed in one cluster.
+
+import * as z from "zod";
+
+import { ageColumn, defineKind, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { bytes, int64 } from "#api/fields.ts";
+import { categories, groups, versions } from "#api/names.ts";
+import { helmReleaseExamples } from "./examples.ts";
+import { helmColumns, helmOptionsShape } from "./helm-options.ts";
+
+const spec = z
+  .object({
+    ...helmOptionsShape,
+    releaseName: z.string().optional().describe("Name of the release; absent only on objects of old versions."),
+    targetNamespace: z.string().describe("Namespace of the child to install into."),
+    overrides: bytes.optional().describe("Values, as JSON."),
+  })
+  .describe("Which chart, its values, and how to install it.");
+
+const status = statusSchema({
+  firstDeployed: z.string().optional().describe("When it was first installed. Text; upstream does not write RFC 3339."),
+  lastDeployed: z.string().optional().describe("When it was last changed. Text; upstream does not write RFC 3339."),
+  description: z.string().optional().describe("What happened last."),
+  phase: z
+    .enum([
+      "unknown",
+      "deployed",
+      "uninstalled",
+      "superseded",
+      "failed",
+      "uninstalling",
+      "pending-install",
+      "pending-upgrade",
+      "pending-rollback",
+    ])
+    .optional()
+    .describe("Helm's status of the release."),
+  notes: z.string().optional().describe("The chart's notes, rendered."),
+  version: int64.optional().describe("Helm's revision of the release."),
+}).describe("What became of it in the cluster.");
+
+export const HelmRelease = defineKind({
+  group: groups.apps,
+  version: versions.apps,
+  kind: "HelmRelease",
+  plural: "helmreleases",
+  scope: "Namespaced",
+  shortNames: ["hr"],
+  categories: [categories.clusternet],
+  description: "One chart in one cluster. Made from a Description by its deployer.",
+  spec,
+  status,
+  columns: [...helmColumns, ageColumn],
+  examples: helmReleaseExamples,
+});
+export type HelmRelease = KindOf<typeof HelmRelease>;

@@ -1,0 +1,103 @@
+// Socket: one child cluster's tunnel, and the one truth for its URL.
+
+import type { ResourceType } from "#api/meta.ts";
+import { groups, versions } from "#api/names.ts";
+
+/** Connect only: there is nothing to get, list or watch. Cluster-scoped; its name is the cluster id. */
+export const Socket = {
+  group: groups.proxies,
+  version: versions.proxies,
+  kind: "Socket",
+  plural: "sockets",
+  scope: "Cluster",
+  singular: "socket",
+  shortNames: ["ss"],
+  categories: ["clusternet"],
+  /** RBAC resource is `sockets/<subresource>`; both answer these verbs. */
+  subresources: ["proxy", "attach"],
+  verbs: ["create", "delete", "get", "patch", "update"],
+} as const satisfies ResourceType & Record<string, unknown>;
+
+export type SocketPath =
+  /** `/sockets`: the resource itself. */
+  | { readonly type: "collection" }
+  /** `/sockets/<id>`: how upstream agents connect. */
+  | { readonly type: "socket"; readonly id: string }
+  /** `/sockets/<id>/attach`: how our agents connect. */
+  | { readonly type: "attach"; readonly id: string }
+  /** `/sockets/<id>/proxy…`: `rest` is everything after `/proxy`, as it was sent: "", "/", "/direct/api/v1/pods". */
+  | { readonly type: "proxy"; readonly id: string; readonly rest: string };
+
+export type SocketPathResult =
+  | { readonly found: true; readonly path: SocketPath }
+  /** Not below `/apis/proxies.clusternet.io/v1alpha1/sockets`. */
+  | { readonly found: false; readonly reason: "OtherPath" }
+  | { readonly found: false; readonly reason: "InvalidClusterId" | "UnknownSubresource"; readonly message: string };
+
+/** Of every socket: what follows it is `/<id>/<subresource>`. */
+export const socketsPath = `/apis/${Socket.group}/${Socket.version}/${Socket.plural}`;
+
+/** Where a child's API server is, below the parent's (or the hub's) URL. */
+export function socketProxyPath(id: string): string {
+  return `${socketsPath}/${validClusterId(id)}/proxy/direct`;
+}
+
+/** Where our agent opens its tunnel. */
+export function socketAttachPath(id: string): string {
+  return `${socketsPath}/${validClusterId(id)}/attach`;
+}
+
+/** `server` may end in any number of slashes and may have a path of its own. */
+export function socketProxyUrl(server: string, id: string): string {
+  let end = server.length;
+  while (end > 0 && server[end - 1] === "/") end -= 1;
+  return server.slice(0, end) + socketProxyPath(id);
+}
+
+/** A path without query, as it was on the wire. What follows `/proxy` is kept byte for byte. */
+export function parseSocketPath(path: string): SocketPathResult {
+  if (!path.startsWith(socketsPath)) return { found: false, reason: "OtherPath" };
+  const tail = path.slice(socketsPath.length);
+  if (tail === "" || tail === "/") return { found: true, path: { type: "collection" } };
+  if (!tail.startsWith("/")) return { found: false, reason: "OtherPath" };
+
+  const idEnd = endOfSegment(tail, 1);
+  const id = tail.slice(1, idEnd);
+  if (!isClusterId(id)) return { found: false, reason: "InvalidClusterId", message: invalidClusterIdMessage(id) };
+
+  const subresourceEnd = endOfSegment(tail, idEnd + 1);
+  const subresource = tail.slice(idEnd + 1, subresourceEnd);
+  const rest = tail.slice(subresourceEnd);
+  if (subresource === "proxy") return { found: true, path: { type: "proxy", id, rest } };
+  if (subresource === "" && rest === "") return { found: true, path: { type: "socket", id } };
+  if (subresource === "attach" && (rest === "" || rest === "/")) return { found: true, path: { type: "attach", id } };
+  return {
+    found: false,
+    reason: "UnknownSubresource",
+    message: `Nothing is served at ${JSON.stringify(tail.slice(idEnd))} of a socket; use /proxy/direct/… or /attach`,
+  };
+}
+
+/**
+ * A cluster id is one URL path segment that needs no escaping and is also a label value: no slash, no percent sign, no dots at the
+ * ends. So it cannot mean something else to any server between client and hub.
+ */
+export function isClusterId(text: string): boolean {
+  return CLUSTER_ID.test(text);
+}
+
+const CLUSTER_ID = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+function validClusterId(id: string): string {
+  if (!isClusterId(id)) throw new Error(invalidClusterIdMessage(id));
+  return id;
+}
+
+function invalidClusterIdMessage(id: string): string {
+  return `${JSON.stringify(id)} is not a cluster id: 1 to 63 of A-Z, a-z, 0-9, "-", "_" and ".", beginning and ending with a letter or digit`;
+}
+
+function endOfSegment(path: string, from: number): number {
+  const slash = path.indexOf("/", from);
+  return slash === -1 ? path.length : slash;
+}

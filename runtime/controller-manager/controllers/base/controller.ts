@@ -1,0 +1,170 @@
+// Base + templates + overrides -> one Description; deleted Base -> no Description, then no finalizer.
+
+import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Description } from "#api/apps/v1alpha1/description.ts";
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
+import { finalizers, labels, normalEventReasons, warningEventReasons } from "#api/names.ts";
+import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
+import type { DeliveryDeps } from "#controller-manager/deps.ts";
+import { by, referenceKeys } from "#controller-manager/informers.ts";
+import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
+import { descriptionName } from "#delivery/names.ts";
+import type { RenderProblem } from "#delivery/render.ts";
+import { setCondition } from "#kube/conditions.ts";
+import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { removeFinalizer } from "#kube/finalizers.ts";
+import { isAlreadyExists } from "#kube/errors.ts";
+import { keyOf, keyTextOf } from "#kube/object.ts";
+import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { baseConditions, planDescription, type BaseWorld, type DescriptionAction } from "./plan.ts";
+
+export interface BaseDeps extends DeliveryDeps {
+  readonly crossNamespaceFeeds: boolean;
+}
+
+export function baseController(deps: BaseDeps): Controller {
+  const { informers } = deps;
+  const { bases, manifests, globalizations, localizations, managedClusters, descriptions } = informers;
+  const referringTo = (feed: Feed): readonly string[] =>
+    [...new Set(referenceKeys(feed).flatMap((key) => bases.byIndex(by.feed, key)))].map(keyTextOf);
+  const inNamespace = (namespace = ""): readonly string[] => bases.byIndex(by.namespace, namespace).map(keyTextOf);
+
+  return createController({
+    ...deps,
+    name: "base",
+    sources: [
+      source(bases, (base, change) => (changesBeyondStatus(change) ? ownKey(base) : [])),
+      source(manifests, (manifest, change) =>
+        changesBeyondStatus(change)
+          ? manifestFeedKeys(manifest).flatMap((key) => bases.byIndex(by.feed, key).map(keyTextOf))
+          : [],
+      ),
+      source(globalizations, ({ spec }, change) => (changesBeyondStatus(change) ? referringTo(spec.feed) : [])),
+      source(localizations, ({ spec, metadata }, change) => {
+        if (!changesBeyondStatus(change)) return [];
+        const here = new Set(inNamespace(metadata.namespace));
+        return referringTo(spec.feed).filter((key) => here.has(key));
+      }),
+      source(managedClusters, ({ metadata }, change) => (changesLabels(change) ? inNamespace(metadata.namespace) : [])),
+      source(descriptions, ({ metadata }, change) => {
+        const uid = metadata.labels?.[labels.configUid];
+        return uid === undefined || !changesBeyondStatus(change) ? [] : bases.byIndex(by.uid, uid).map(keyTextOf);
+      }),
+    ],
+    reconcile: (key, signal) => reconcileBase(key, deps, signal),
+  });
+}
+
+async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): Promise<Result> {
+  const base = deps.informers.bases.get(key);
+  if (base === undefined) return done;
+  if (base.metadata.deletionTimestamp !== undefined) {
+    await removeDescriptions(base, deps, signal);
+    return done;
+  }
+  const { action, problems } = planDescription(base, worldOf(base, deps));
+  // Said before it is done: a crash in between is followed by doing it, and never leaves an old report.
+  if (problems !== undefined) await report(base, { problems, deps }, signal);
+  await carryOut(base, { action, deps }, signal);
+  return done;
+}
+
+function worldOf(base: Base, { informers, crossNamespaceFeeds }: BaseDeps): BaseWorld {
+  const { namespace = "", uid = "", labels: own = {} } = base.metadata;
+  const rules = { crossNamespaceFeeds, subscriptionNamespace: own[labels.subscriptionNamespace] ?? "" };
+  const feeds = base.spec.feeds.map((feed) => resolveFeed(feed, informers.manifests.byIndex(by.feed, feedKey(feed)), rules));
+  const expected = descriptionName(base.metadata.name);
+  return {
+    feeds,
+    globalizations: informers.globalizations.list(),
+    localizations: informers.localizations.byIndex(by.namespace, namespace),
+    clusters: informers.managedClusters.byIndex(by.namespace, namespace),
+    description:
+      informers.descriptions.get(`${namespace}/${expected}`) ??
+      informers.descriptions.byIndex(by.base, uid).find(({ metadata }) => metadata.name === expected),
+  };
+}
+
+interface Planned {
+  readonly action: DescriptionAction;
+  readonly deps: BaseDeps;
+}
+
+async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSignal): Promise<void> {
+  const { client, events, log } = deps;
+  if (action.type === "none") return;
+  const { description, reason } = action;
+  if (action.type === "create") {
+    try {
+      await client.create(Description, description, signal);
+    } catch (error) {
+      // Made a moment ago and not in the cache yet. Its arrival there wakes us again, to compare.
+      if (!isAlreadyExists(error)) throw error;
+      return;
+    }
+  } else {
+    // One that is going away is replaced when it is gone.
+    if (action.current.metadata.deletionTimestamp !== undefined) return;
+    const { resourceVersion, finalizers: has = [] } = action.current.metadata;
+    const { labels: ours, annotations: marks, ownerReferences } = description.metadata;
+    const held = [...new Set([...has, finalizers.apps])];
+    const metadata = { resourceVersion, labels: ours, annotations: marks, ownerReferences, finalizers: held };
+    await client.patch(Description, keyOf(action.current), { type: "merge", body: { metadata, spec: description.spec } }, signal);
+  }
+  const created = action.type === "create";
+  log.info("description.changed", { change: action.type, description: keyTextOf(description), reason });
+  events.record(base, {
+    type: "Normal",
+    reason: created ? normalEventReasons.descriptionCreated : normalEventReasons.descriptionUpdated,
+    message: `Description ${description.metadata.name}: ${reason}`,
+  });
+}
+
+interface Rendered {
+  readonly problems: readonly RenderProblem[];
+  readonly deps: BaseDeps;
+}
+
+async function report(base: Base, { problems, deps }: Rendered, signal: AbortSignal): Promise<void> {
+  const now = deps.clock.now();
+  const conditions = baseConditions(base, problems).reduce<NonNullable<Base["status"]>["conditions"]>(
+    (all, condition) => setCondition(all, condition, now),
+    base.status?.conditions,
+  );
+  const status = { observedGeneration: base.metadata.generation ?? 0, ...(conditions === undefined ? {} : { conditions }) };
+  await patchStatusIfChanged(deps.client, { type: Base, object: base, status }, signal);
+  for (const problem of problems) {
+    const reason =
+      problem.override === undefined ? warningEventReasons.failedRetrievingObjects : warningEventReasons.failedApplyingOverrides;
+    const note = { type: "Warning", reason, message: problem.message } as const;
+    deps.events.record(base, note);
+    const override = problem.override === undefined ? undefined : findOverride(problem.override, deps);
+    if (override !== undefined) deps.events.record(override, note);
+  }
+}
+
+/** `Globalization web` or `Localization paris/web`, as the problem names it. */
+function findOverride(text: string, { informers }: BaseDeps): ReturnType<typeof informers.globalizations.get> {
+  const [kind, key = ""] = text.split(" ");
+  return kind === "Globalization" ? informers.globalizations.get(key) : informers.localizations.get(key);
+}
+
+async function removeDescriptions(base: Base, { client, informers, log }: BaseDeps, signal: AbortSignal): Promise<void> {
+  const { uid = "", namespace = "" } = base.metadata;
+  const known = informers.descriptions.byIndex(by.base, uid);
+  for (const description of known) {
+    if (description.metadata.deletionTimestamp !== undefined) continue;
+    const precondition = description.metadata.uid === undefined ? {} : { uid: description.metadata.uid };
+    await client.delete(Description, keyOf(description), { propagationPolicy: "Background", ...precondition }, signal);
+    log.info("description.changed", {
+      change: "delete",
+      description: keyTextOf(description),
+      reason: "its Base is being deleted",
+    });
+  }
+  if (known.length > 0) return;
+  // The cache may not know a Description that was made a moment ago: this once, ask.
+  const { items } = await client.list(Description, { namespace, labelSelector: `${labels.configUid}=${uid}` }, signal);
+  if (items.length > 0) throw new Error(`${String(items.length)} Descriptions are still there`);
+  await removeFinalizer(client, { type: Base, object: base, finalizer: finalizers.apps }, signal);
+}

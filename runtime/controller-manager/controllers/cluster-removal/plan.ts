@@ -1,0 +1,58 @@
+// What is left of a cluster that is being deregistered -> the next step. Pure.
+//
+//   delivered objects gone, or given up ─▶ identity gone ─▶ request answered or deleted ─▶ namespace of ours deleted ─▶ finalizer off
+//
+// (REM-1) Only a deleted join grant or ManagedCluster removes a cluster; silence never does.
+// (REM-2) A reachable child is waited for until it has removed what was delivered to it. An unreachable one (Ready is not True, or its
+//         account is gone) is let go with everything in it left alone, and an Event says what was left.
+
+import type { Base } from "#api/apps/v1alpha1/base.ts";
+import type { Description } from "#api/apps/v1alpha1/description.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { conditionTypes } from "#api/names.ts";
+import { isConditionTrue } from "#kube/conditions.ts";
+
+export interface RemovalFacts {
+  readonly cluster: ManagedCluster;
+  readonly hasAccount: boolean;
+  readonly bases: readonly Base[];
+  readonly descriptions: readonly Description[];
+}
+
+export type RemovalStep =
+  /** Ask for the deletion of these; their own controllers and the agent do the rest. */
+  | { readonly type: "withdraw"; readonly bases: readonly Base[]; readonly descriptions: readonly Description[] }
+  | { readonly type: "wait"; readonly message: string }
+  /** Take our finalizer off these: nobody will answer for them. */
+  | {
+      readonly type: "give-up";
+      readonly bases: readonly Base[];
+      readonly descriptions: readonly Description[];
+      readonly message: string;
+    }
+  | { readonly type: "erase" };
+
+export function planRemoval({ cluster, hasAccount, bases, descriptions }: RemovalFacts): RemovalStep {
+  if (bases.length === 0 && descriptions.length === 0) return { type: "erase" };
+  const isLive = ({ metadata }: Base | Description): boolean => metadata.deletionTimestamp === undefined;
+  const live = { bases: bases.filter(isLive), descriptions: descriptions.filter(isLive) };
+  if (live.bases.length > 0 || live.descriptions.length > 0) return { type: "withdraw", ...live };
+  const isReachable = hasAccount && isConditionTrue(cluster.status?.conditions, conditionTypes.ready);
+  const what = names(descriptions.length > 0 ? descriptions : bases);
+  if (isReachable) return { type: "wait", message: `Waiting for the child to remove what was delivered: ${what}` };
+  return {
+    type: "give-up",
+    bases,
+    descriptions,
+    message: `The child could not be reached; what was delivered to it stays there: ${what}`,
+  };
+}
+
+/** Enough to find them, short enough for an Event. */
+const NAMES_SHOWN_MAX = 5;
+
+function names(objects: readonly (Base | Description)[]): string {
+  const shown = objects.slice(0, NAMES_SHOWN_MAX).map(({ metadata }) => metadata.name);
+  const more = objects.length - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${String(more)} more` : ""}`;
+}

@@ -1,0 +1,125 @@
+// Push: Description -> objects in a child, through the hub. And for every mode: lets a deleted Description go once its objects are gone.
+
+import { Description } from "#api/apps/v1alpha1/description.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { conditionTypes, finalizers, labels, warningEventReasons } from "#api/names.ts";
+import type { DeliveryDeps } from "#controller-manager/deps.ts";
+import { by } from "#controller-manager/informers.ts";
+import { carryOut } from "#delivery/carry-out.ts";
+import { nobodyDeliversStatus } from "#delivery/description-status.ts";
+import { feedText } from "#delivery/feeds.ts";
+import { findCondition } from "#kube/conditions.ts";
+import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { removeFinalizer } from "#kube/finalizers.ts";
+import type { Change } from "#kube/informer.ts";
+import { keyTextOf } from "#kube/object.ts";
+import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { keyText } from "#api/meta.ts";
+import type { ChildClients } from "./child-clients.ts";
+import { planDescriptionStep } from "./plan.ts";
+
+export interface PushDeps extends DeliveryDeps {
+  readonly children: ChildClients;
+  readonly lostClusterGraceMs: number;
+}
+
+/** An Event holds 1 KiB. */
+const OBJECTS_SHOWN_MAX = 10;
+
+export function descriptionController(deps: PushDeps): Controller {
+  const { descriptions, managedClusters } = deps.informers;
+  return createController({
+    ...deps,
+    name: "description",
+    sources: [
+      source(descriptions, ownKey),
+      source(managedClusters, ({ metadata }, change) =>
+        changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
+      ),
+    ],
+    reconcile: (key, signal) => reconcileDescription(key, deps, signal),
+  });
+}
+
+async function reconcileDescription(key: string, deps: PushDeps, signal: AbortSignal): Promise<Result> {
+  const { client, informers, clock, lostClusterGraceMs } = deps;
+  const description = informers.descriptions.get(key);
+  if (description?.spec.deployer !== "Generic") return done;
+  const cluster = clusterOf(description, deps);
+  const step = planDescriptionStep(description, { cluster, now: clock.now(), lostClusterGraceMs });
+  switch (step.type) {
+    case "push":
+      return cluster === undefined ? done : push(description, { cluster, deps }, signal);
+    case "nobody-delivers": {
+      const status = nobodyDeliversStatus(description, clock.now());
+      await patchStatusIfChanged(client, { type: Description, object: description, status }, signal);
+      return done;
+    }
+    case "wait":
+      return done;
+    case "wait-for-child":
+      return after(step.delayMs);
+    case "abandon":
+      sayWhatIsLeft(description, { reason: step.reason, deps });
+      await release(description, deps, signal);
+      return done;
+    case "release":
+      await release(description, deps, signal);
+      return done;
+    default:
+      return step satisfies never;
+  }
+}
+
+interface Target {
+  readonly cluster: ManagedCluster;
+  readonly deps: PushDeps;
+}
+
+function push(description: Description, { cluster, deps }: Target, signal: AbortSignal): Promise<Result> {
+  const { client: child, discovery } = deps.children.of(cluster);
+  const { client: parent, informers, events, clock } = deps;
+  const log = deps.log.with({ description: keyTextOf(description), cluster: cluster.metadata.name });
+  const ownerExists = (owner: { readonly namespace?: string; readonly name: string }): boolean => {
+    const other = informers.descriptions.get(keyText(owner));
+    return other !== undefined && other.metadata.deletionTimestamp === undefined;
+  };
+  return carryOut(description, { parent, child, discovery, ownerExists, events, clock, log }, signal);
+}
+
+async function release(description: Description, { client, log }: PushDeps, signal: AbortSignal): Promise<void> {
+  await removeFinalizer(client, { type: Description, object: description, finalizer: finalizers.apps }, signal);
+  log.info("description.released", { description: keyTextOf(description) });
+}
+
+function sayWhatIsLeft(description: Description, { reason, deps }: { readonly reason: string; readonly deps: PushDeps }): void {
+  const left = description.status?.inventory ?? [];
+  deps.log.warn("description.abandoned", { description: keyTextOf(description), reason, objectsLeft: left.length });
+  if (left.length === 0) return;
+  const shown = left.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
+  const more = left.length > OBJECTS_SHOWN_MAX ? ` and ${String(left.length - OBJECTS_SHOWN_MAX)} more` : "";
+  const message = `Left in the cluster, because ${reason}: ${shown}${more}`;
+  const note = { type: "Warning", reason: warningEventReasons.failedDeletingDescription, message } as const;
+  deps.events.record(description, note);
+  const uid = description.metadata.labels?.[labels.subscriptionUid] ?? "";
+  for (const subscription of deps.informers.subscriptions.byIndex(by.uid, uid)) deps.events.record(subscription, note);
+}
+
+function clusterOf({ metadata }: Description, { informers }: PushDeps): ManagedCluster | undefined {
+  const inNamespace = informers.managedClusters.byIndex(by.namespace, metadata.namespace ?? "");
+  const name = metadata.labels?.[labels.clusterName];
+  return inNamespace.find((cluster) => cluster.metadata.name === name) ?? inNamespace[0];
+}
+
+/** Who delivers, or whether the child is heard of; not every heartbeat. */
+function changesDelivery(change: Change<ManagedCluster>): boolean {
+  if (change.type !== "updated") return true;
+  const { object, previous } = change;
+  const readiness = ({ status }: ManagedCluster): string | undefined =>
+    findCondition(status?.conditions, conditionTypes.ready)?.status;
+  return (
+    object.spec.syncMode !== previous.spec.syncMode ||
+    object.status?.appPusher !== previous.status?.appPusher ||
+    readiness(object) !== readiness(previous)
+  );
+}

@@ -1,0 +1,84 @@
+// Description statuses -> Subscription status, batched: many clusters report, one write follows.
+
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { labels } from "#api/names.ts";
+import type { DeliveryDeps } from "#controller-manager/deps.ts";
+import { changesBeyondStatus } from "#controller-manager/changes.ts";
+import { manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import { by } from "#controller-manager/informers.ts";
+import { baseName, descriptionName } from "#delivery/names.ts";
+import type { KubeObject } from "#api/meta.ts";
+import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { keyTextOf } from "#kube/object.ts";
+import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { aggregate, type ClusterReport } from "./plan.ts";
+
+/** A Subscription's status is written at most this often: its size grows with the clusters, so its writes must not. */
+const WRITE_INTERVAL_MS = 500;
+
+export interface StatusAggregationDeps extends DeliveryDeps {
+  readonly crossNamespaceFeeds: boolean;
+}
+
+export function statusAggregationController(deps: StatusAggregationDeps): Controller {
+  const { client, informers, clock, crossNamespaceFeeds } = deps;
+  const { subscriptions, bases, descriptions, manifests, managedClusters } = informers;
+  const writtenAt = new Map<string, number>();
+
+  const subscriptionOf = ({ metadata }: KubeObject): readonly string[] => {
+    const uid = metadata.labels?.[labels.subscriptionUid];
+    return uid === undefined ? [] : subscriptions.byIndex(by.uid, uid).map(keyTextOf);
+  };
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const subscription = subscriptions.get(key);
+    if (subscription === undefined) {
+      writtenAt.delete(key);
+      return done;
+    }
+    const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
+    if (waitMs > 0) return after(waitMs);
+    const status = aggregate(subscription, { feeds: feedsOf(subscription), reports: reportsOf(subscription) }, clock.now());
+    const written = await patchStatusIfChanged(client, { type: Subscription, object: subscription, status }, signal);
+    if (written !== subscription) writtenAt.set(key, clock.monotonic());
+    return done;
+  }
+
+  function feedsOf({ spec, metadata: { namespace = "" } }: Subscription): readonly ResolvedFeed[] {
+    const rules = { subscriptionNamespace: namespace, crossNamespaceFeeds };
+    return spec.feeds.map((feed) => resolveFeed(feed, manifests.byIndex(by.feed, feedKey(feed)), rules));
+  }
+
+  function reportsOf(subscription: Subscription): readonly ClusterReport[] {
+    const own = bases.byIndex(by.subscription, subscription.metadata.uid ?? "");
+    const name = baseName(subscription.metadata);
+    return (subscription.status?.bindingClusters ?? []).map((binding) => {
+      const namespace = binding.split("/", 1)[0] ?? "";
+      const base = bases.get(`${namespace}/${name}`) ?? own.find(({ metadata }) => metadata.namespace === namespace);
+      const description =
+        base === undefined ? undefined : descriptions.get(`${namespace}/${descriptionName(base.metadata.name)}`);
+      return { binding, cluster: managedClusters.get(binding), base, description };
+    });
+  }
+
+  return createController({
+    ...deps,
+    name: "status-aggregation",
+    sources: [
+      source(subscriptions, ownKey),
+      source(bases, subscriptionOf),
+      source(descriptions, subscriptionOf),
+      // Not for its heartbeats, but a status without the clusters' ids must not be written because they are not cached yet.
+      source(managedClusters, (cluster, change) =>
+        change.type === "updated" ? [] : subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf),
+      ),
+      source(manifests, (manifest, change) =>
+        changesBeyondStatus(change)
+          ? manifestFeedKeys(manifest).flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf))
+          : [],
+      ),
+    ],
+    reconcile,
+  });
+}

@@ -1,0 +1,214 @@
+// Description statuses -> Subscription status: numbers per feed and cluster, completedReleases, conditions. Pure.
+
+import type { Base } from "#api/apps/v1alpha1/base.ts";
+import type { Description, ManifestStatus } from "#api/apps/v1alpha1/description.ts";
+import type { Feed } from "#api/apps/v1alpha1/feed.ts";
+import type { AggregatedStatus, FeedStatusDetail, ReplicaStatus, Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { conditionTypes } from "#api/names.ts";
+import { isDelivered } from "#delivery/description-status.ts";
+import { namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
+import { isReportedAvailable, replicaStatusOf } from "#delivery/summarize.ts";
+import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
+import { deepEqual } from "#std/canonical-json.ts";
+
+/** What is known about one bound cluster. */
+export interface ClusterReport {
+  /** `namespace/name` of the ManagedCluster. */
+  readonly binding: string;
+  readonly cluster: ManagedCluster | undefined;
+  readonly base: Base | undefined;
+  readonly description: Description | undefined;
+}
+
+export interface Reports {
+  /** The Subscription's feeds, in its order. */
+  readonly feeds: readonly ResolvedFeed[];
+  /** One per binding, in its order. */
+  readonly reports: readonly ClusterReport[];
+}
+
+type Status = NonNullable<Subscription["status"]>;
+
+/** A message lists this many clusters at most. */
+const CLUSTERS_SHOWN_MAX = 3;
+
+/** Only the members that aggregation writes; the scheduler's are left as they are. */
+export function aggregate(subscription: Subscription, { feeds, reports }: Reports, now: number): Status {
+  const observedGeneration = subscription.metadata.generation ?? 0;
+  const aggregatedStatuses = subscription.spec.feeds.map((feed) => aggregateFeed(feed, reports));
+  const states = reports.map((report) => ({ report, state: stateOf(subscription, report) }));
+  const completed = states.filter(({ state, report }) => state.type === "delivered" && allAvailable(subscription, report));
+  const conditions = [
+    feedsCondition(feeds),
+    deliveredCondition(subscription, states),
+    availableCondition(subscription, { states, completed: completed.length }),
+  ].reduce<Status["conditions"]>(
+    (all, condition) => setCondition(all, { ...condition, observedGeneration }, now),
+    subscription.status?.conditions,
+  );
+  return {
+    aggregatedStatuses,
+    completedReleases: completed.length,
+    ...(conditions === undefined ? {} : { conditions }),
+  };
+}
+
+type ClusterState =
+  | { readonly type: "delivered" }
+  | { readonly type: "progressing"; readonly message: string }
+  | { readonly type: "failed"; readonly message: string };
+
+interface Stated {
+  readonly report: ClusterReport;
+  readonly state: ClusterState;
+}
+
+/** Delivered means: everything between this very spec and the child has caught up. */
+function stateOf({ spec }: Subscription, { base, description }: ClusterReport): ClusterState {
+  if (base === undefined || !deepEqual(base.spec.feeds, spec.feeds)) return progressing("waiting for its Base");
+  const problem = problemOf(base);
+  if (problem !== undefined) return { type: "failed", message: problem };
+  if (base.status?.observedGeneration !== base.metadata.generation || description === undefined)
+    return progressing("waiting for its Description");
+  if (description.status?.phase === "Failure") return { type: "failed", message: description.status.reason ?? "failed" };
+  return isDelivered(description) ? { type: "delivered" } : progressing("waiting for the cluster");
+}
+
+function problemOf({ status }: Base): string | undefined {
+  const wrong = [conditionTypes.feedsResolved, conditionTypes.rendered]
+    .map((type) => findCondition(status?.conditions, type))
+    .filter((condition) => condition?.status === "False");
+  return wrong.length === 0 ? undefined : wrong.map((condition) => condition?.message ?? "").join("; ");
+}
+
+function feedsCondition(feeds: readonly ResolvedFeed[]): NewCondition {
+  const type = conditionTypes.feedsResolved;
+  const wrong = feeds.flatMap((feed) => (feed.found ? [] : [feed]));
+  const [first] = wrong;
+  if (first === undefined) return { type, status: "True", reason: "FeedsFound", message: "Every feed was found and may be used" };
+  return { type, status: "False", reason: first.reason, message: wrong.map(({ message }) => message).join("; ") };
+}
+
+function deliveredCondition(subscription: Subscription, states: readonly Stated[]): NewCondition {
+  const type = conditionTypes.delivered;
+  const blocked = notScheduled(subscription);
+  if (blocked !== undefined) return { type, status: "False", reason: "NotScheduled", message: blocked };
+  const failed = states.filter(({ state }) => state.type === "failed");
+  const waiting = states.filter(({ state }) => state.type === "progressing");
+  const total = String(states.length);
+  if (failed.length > 0)
+    return {
+      type,
+      status: "False",
+      reason: "DeliveryFailed",
+      message: `${String(failed.length)} of ${total} clusters: ${listed(failed)}`,
+    };
+  if (waiting.length > 0)
+    return {
+      type,
+      status: "False",
+      reason: "Progressing",
+      message: `${String(waiting.length)} of ${total} clusters: ${listed(waiting)}`,
+    };
+  return { type, status: "True", reason: "Delivered", message: `In ${total} of ${total} clusters` };
+}
+
+function availableCondition(
+  subscription: Subscription,
+  { states, completed }: { readonly states: readonly Stated[]; readonly completed: number },
+): NewCondition {
+  const type = conditionTypes.available;
+  const blocked = notScheduled(subscription);
+  if (blocked !== undefined) return { type, status: "False", reason: "NotScheduled", message: blocked };
+  const total = String(states.length);
+  if (completed === states.length)
+    return { type, status: "True", reason: "Available", message: `In ${total} of ${total} clusters` };
+  const missing = states.filter(({ report, state }) => state.type !== "delivered" || !allAvailable(subscription, report));
+  const names = missing
+    .slice(0, CLUSTERS_SHOWN_MAX)
+    .map(({ report }) => report.binding)
+    .join(", ");
+  return {
+    type,
+    status: "False",
+    reason: "Unavailable",
+    message: `In ${String(completed)} of ${total} clusters; not in ${names}`,
+  };
+}
+
+/** Why there is nothing to speak about: the scheduler has not decided on this spec, or has bound nothing. */
+function notScheduled({ spec, metadata, status }: Subscription): string | undefined {
+  const scheduled = findCondition(status?.conditions, conditionTypes.scheduled);
+  const isDecided = status?.specHash === specHash(spec);
+  // An upstream scheduler writes no condition; the hash is then all there is.
+  if (!isDecided || (scheduled !== undefined && scheduled.observedGeneration !== metadata.generation)) {
+    return scheduled?.status === "False" && scheduled.observedGeneration === metadata.generation
+      ? scheduled.message
+      : `Scheduler ${spec.schedulerName} has not looked at this spec yet`;
+  }
+  return (status.bindingClusters ?? []).length === 0 ? (scheduled?.message ?? "Bound to no cluster") : undefined;
+}
+
+function listed(states: readonly Stated[]): string {
+  const shown = states
+    .slice(0, CLUSTERS_SHOWN_MAX)
+    .map(({ report, state }) => `${report.binding}: ${state.type === "delivered" ? "" : state.message}`);
+  return [
+    ...shown,
+    ...(states.length > CLUSTERS_SHOWN_MAX ? [`and ${String(states.length - CLUSTERS_SHOWN_MAX)} more`] : []),
+  ].join("; ");
+}
+
+function progressing(message: string): ClusterState {
+  return { type: "progressing", message };
+}
+
+function allAvailable({ spec }: Subscription, report: ClusterReport): boolean {
+  return spec.feeds.every((feed) => {
+    const status = manifestStatus(feed, report);
+    return status !== undefined && isReportedAvailable(status);
+  });
+}
+
+function manifestStatus(feed: Feed, { description }: ClusterReport): ManifestStatus | undefined {
+  return description?.status?.manifestStatuses?.find((status) => namesFeed(feed, status));
+}
+
+function aggregateFeed({ apiVersion, kind, namespace, name }: Feed, reports: readonly ClusterReport[]): AggregatedStatus {
+  const feed: Feed = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
+  const details = reports.map((report) => detailOf(feed, report));
+  const numbers = details.flatMap(({ replicaStatus }) => (replicaStatus === undefined ? [] : [replicaStatus]));
+  return {
+    ...feed,
+    feedStatusDetails: details,
+    feedStatusSummary: {
+      available: details.length > 0 && details.every(({ available }) => available === true),
+      ...(numbers.length === 0 ? {} : { replicaStatus: total(numbers) }),
+    },
+  };
+}
+
+function detailOf(feed: Feed, report: ClusterReport): FeedStatusDetail {
+  const status = manifestStatus(feed, report);
+  const replicaStatus = status === undefined ? undefined : replicaStatusOf(status);
+  return {
+    ...(report.cluster === undefined ? {} : { clusterId: report.cluster.spec.clusterId }),
+    clusterName: report.binding.slice(report.binding.indexOf("/") + 1),
+    available: status !== undefined && isReportedAvailable(status),
+    ...(replicaStatus === undefined ? {} : { replicaStatus }),
+  };
+}
+
+/** Sums; of generations the newest. */
+function total(statuses: readonly ReplicaStatus[]): ReplicaStatus {
+  const sums = new Map<string, number>();
+  for (const status of statuses) {
+    for (const [field, value] of Object.entries(status)) {
+      const before = sums.get(field) ?? 0;
+      sums.set(field, field === "observedGeneration" ? Math.max(before, value) : before + value);
+    }
+  }
+  return Object.fromEntries(sums);
+}

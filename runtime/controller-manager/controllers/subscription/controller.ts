@@ -1,0 +1,129 @@
+// Scheduled Subscription -> one Base per bound cluster; deleted Subscription -> no Bases, then no finalizer.
+
+import { by } from "#controller-manager/informers.ts";
+import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
+import type { DeliveryDeps } from "#controller-manager/deps.ts";
+import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { finalizers, labels, normalEventReasons } from "#api/names.ts";
+import type { Client } from "#kube/client.ts";
+import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
+import type { Change } from "#kube/informer.ts";
+import { isAlreadyExists } from "#kube/errors.ts";
+import { keyOf, keyTextOf } from "#kube/object.ts";
+import { deepEqual } from "#std/canonical-json.ts";
+import { planBases, type BaseAction } from "./plan.ts";
+
+export function subscriptionController(deps: DeliveryDeps): Controller {
+  const { client, informers, events, log } = deps;
+  const { subscriptions, bases, managedClusters } = informers;
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const cached = subscriptions.get(key);
+    if (cached === undefined) return done;
+    const isDeleting = cached.metadata.deletionTimestamp !== undefined;
+    const subscription = isDeleting
+      ? cached
+      : await addFinalizer(client, { type: Subscription, object: cached, finalizer: finalizers.apps }, signal);
+    const own = bases.byIndex(by.subscription, subscription.metadata.uid ?? "");
+    const actions = planBases(subscription, {
+      bases: own,
+      base: (baseKey) => bases.get(baseKey),
+      cluster: (clusterKey) => managedClusters.get(clusterKey),
+    });
+    for (const action of actions) {
+      await carryOut(action, deps, signal);
+      log.info("base.changed", { change: action.type, base: keyTextOf(action.base), reason: action.reason });
+    }
+    if (actions.some(({ type }) => type === "create")) {
+      events.record(subscription, {
+        type: "Normal",
+        reason: normalEventReasons.baseCreated,
+        message: `Created Bases in ${String(actions.length)} clusters`,
+      });
+    }
+    if (isDeleting && own.length === 0) await finish(subscription, deps, signal);
+    return done;
+  }
+
+  return createController({
+    ...deps,
+    name: "subscription",
+    sources: [
+      source(subscriptions, (subscription, change) => (changesPlan(change) ? ownKey(subscription) : [])),
+      source(bases, (base, change) => {
+        if (!changesBeyondStatus(change)) return [];
+        const uid = base.metadata.labels?.[labels.subscriptionUid];
+        return uid === undefined ? [] : subscriptions.byIndex(by.uid, uid).map(keyTextOf);
+      }),
+      source(managedClusters, (cluster, change) =>
+        changesLabels(change) ? subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf) : [],
+      ),
+    ],
+    reconcile,
+  });
+}
+
+async function carryOut(action: BaseAction, { client }: DeliveryDeps, signal: AbortSignal): Promise<void> {
+  switch (action.type) {
+    case "create":
+      await createBase(client, action.base, signal);
+      return;
+    case "update": {
+      const { metadata } = action.current;
+      const body = {
+        metadata: {
+          resourceVersion: metadata.resourceVersion,
+          labels: action.base.metadata.labels,
+          finalizers: [...new Set([...(metadata.finalizers ?? []), finalizers.apps])],
+        },
+        spec: action.base.spec,
+      };
+      await client.patch(Base, keyOf(action.current), { type: "merge", body }, signal);
+      return;
+    }
+    case "delete": {
+      const { uid } = action.base.metadata;
+      await client.delete(
+        Base,
+        keyOf(action.base),
+        { propagationPolicy: "Background", ...(uid === undefined ? {} : { uid }) },
+        signal,
+      );
+      return;
+    }
+    default:
+      action satisfies never;
+  }
+}
+
+async function createBase(client: Client, base: Base, signal: AbortSignal): Promise<void> {
+  try {
+    await client.create(Base, base, signal);
+  } catch (error) {
+    // Made a moment ago and not in the cache yet. Its arrival there wakes us again, to compare.
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+async function finish(subscription: Subscription, { client, log }: DeliveryDeps, signal: AbortSignal): Promise<void> {
+  // The cache may not know a Base that we made a moment ago: this once, ask.
+  const labelSelector = `${labels.subscriptionUid}=${subscription.metadata.uid ?? ""}`;
+  const { items } = await client.list(Base, { labelSelector }, signal);
+  if (items.length > 0) throw new Error(`${String(items.length)} Bases are still there`);
+  await removeFinalizer(client, { type: Subscription, object: subscription, finalizer: finalizers.apps }, signal);
+  log.info("subscription.finished", { subscription: keyTextOf(subscription) });
+}
+
+/** The numbers and conditions in its status change all the time and mean nothing here. */
+function changesPlan(change: Change<Subscription>): boolean {
+  if (change.type !== "updated") return true;
+  const { object, previous } = change;
+  return (
+    object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+    object.metadata.generation !== previous.metadata.generation ||
+    object.status?.specHash !== previous.status?.specHash ||
+    !deepEqual(object.status?.bindingClusters, previous.status?.bindingClusters)
+  );
+}

@@ -1,0 +1,106 @@
+// Which Bases a Subscription needs: test/golden/controllers/subscription.md tells it as stories; here are the names and labels.
+
+import { expect, test } from "@jest/globals";
+import { parse } from "yaml";
+import type { Base } from "#api/apps/v1alpha1/base.ts";
+import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { baseName } from "#delivery/names.ts";
+import { testGolden } from "#test/framework/golden.ts";
+import { planBases, type World } from "./plan.ts";
+
+interface Story {
+  readonly bound?: readonly string[];
+  /** Default: the scheduler decided on this very spec. */
+  readonly decided?: boolean;
+  readonly deleting?: boolean;
+  readonly feeds?: readonly string[];
+  /** Cluster -> the feeds of the Base that is there. */
+  readonly bases?: Readonly<Record<string, readonly string[]>>;
+  readonly clusters?: readonly string[];
+}
+
+const feeds = (names: readonly string[]): Base["spec"]["feeds"] =>
+  names.map((name) => ({ apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name }));
+
+function subscriptionOf({ bound, decided = true, deleting = false, feeds: names = ["a"] }: Story): Subscription {
+  const spec: Subscription["spec"] = {
+    schedulerName: "default",
+    schedulingStrategy: "Replication",
+    preemptionPolicy: "PreemptLowerPriority",
+    subscribers: [],
+    feeds: feeds(names),
+  };
+  return {
+    apiVersion: "apps.clusternet.io/v1alpha1",
+    kind: "Subscription",
+    metadata: {
+      namespace: "shop",
+      name: "web",
+      uid: "sub-uid",
+      ...(deleting ? { deletionTimestamp: "2030-01-01T00:00:00Z" } : {}),
+    },
+    spec,
+    status: {
+      ...(bound === undefined ? {} : { bindingClusters: bound.map((name) => `${name}/${name}`) }),
+      specHash: decided ? specHash(spec) : 1,
+    },
+  };
+}
+
+function clusterOf(name: string): ManagedCluster {
+  return {
+    apiVersion: "clusters.clusternet.io/v1beta1",
+    kind: "ManagedCluster",
+    metadata: { namespace: name, name },
+    spec: { clusterId: `id-of-${name}`, syncMode: "Pull" },
+  };
+}
+
+function worldOf(story: Story): World {
+  const everyone = subscriptionOf({ ...story, deleting: false, decided: true, bound: Object.keys(story.bases ?? {}) });
+  const made = planBases(everyone, { bases: [], base: () => undefined, cluster: (key) => clusterOf(key.split("/")[0]!) });
+  const bases = made.map(({ base }) => ({ ...base, spec: { feeds: feeds(story.bases?.[base.metadata.namespace!] ?? []) } }));
+  const clusters = story.clusters ?? [...(story.bound ?? []), ...Object.keys(story.bases ?? {})];
+  return {
+    bases,
+    base: (key) => bases.find(({ metadata }) => `${metadata.namespace!}/${metadata.name}` === key),
+    cluster: (key) => (clusters.includes(key.split("/")[0]!) ? clusterOf(key.split("/")[0]!) : undefined),
+  };
+}
+
+testGolden("controllers/subscription.md", (lines) => {
+  const story = parse(lines.join("\n")) as Story;
+  const actions = planBases(subscriptionOf(story), worldOf(story));
+  return actions.length === 0
+    ? ["nothing to do"]
+    : actions.map(({ type, base, reason }) => `${type} ${base.metadata.namespace!}/${base.metadata.name}: ${reason}`);
+});
+
+test("a Base carries all of upstream's labels", () => {
+  const [action] = planBases(subscriptionOf({ bound: ["paris"] }), worldOf({ bound: ["paris"] }));
+  expect(action?.base.metadata).toEqual({
+    namespace: "paris",
+    name: "web.shop",
+    finalizers: ["apps.clusternet.io/finalizer"],
+    labels: {
+      "clusternet.io/created-by": "clusternet-controller-manager",
+      "apps.clusternet.io/config.kind": "Subscription",
+      "apps.clusternet.io/config.name": "web",
+      "apps.clusternet.io/config.namespace": "shop",
+      "apps.clusternet.io/config.uid": "sub-uid",
+      "apps.clusternet.io/subs.name": "web",
+      "apps.clusternet.io/subs.namespace": "shop",
+      "apps.clusternet.io/subs.uid": "sub-uid",
+      "clusters.clusternet.io/cluster-id": "id-of-paris",
+      "clusters.clusternet.io/cluster-name": "paris",
+    },
+  });
+});
+
+test("a long name is cut and stays unique", () => {
+  const name = (last: string): string => baseName({ namespace: "n".repeat(63), name: `${"x".repeat(252)}${last}` });
+  expect(name("a").length).toBeLessThanOrEqual(245);
+  expect(name("a")).not.toBe(name("b"));
+});

@@ -1,0 +1,112 @@
+// What delivery watches on the parent, and under which keys it is found. Shared by the controllers, so that each kind is cached once.
+
+import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Description } from "#api/apps/v1alpha1/description.ts";
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
+import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
+import { Localization } from "#api/apps/v1alpha1/localization.ts";
+import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { labels } from "#api/names.ts";
+import type { KubeObject } from "#api/meta.ts";
+import { manifestFeedKeys } from "#delivery/feeds.ts";
+import type { Client } from "#kube/client.ts";
+import { createInformer, type Informer } from "#kube/informer.ts";
+import type { Clock } from "#std/clock.ts";
+import type { Logger } from "#std/log.ts";
+import type { Metrics } from "#std/metrics.ts";
+
+export interface DeliveryInformers {
+  readonly subscriptions: Informer<Subscription>;
+  readonly bases: Informer<Base>;
+  readonly descriptions: Informer<Description>;
+  readonly manifests: Informer<Manifest>;
+  readonly globalizations: Informer<Globalization>;
+  readonly localizations: Informer<Localization>;
+  readonly managedClusters: Informer<ManagedCluster>;
+}
+
+/** Index names. */
+export const by = {
+  uid: "uid",
+  /** `apiVersion/kind[/namespace]/name`; a feed without a namespace is found under its own short form. */
+  feed: "feed",
+  namespace: "namespace",
+  /** Subscriptions: `namespace/name` of the ManagedClusters they are bound to. */
+  binding: "binding",
+  /** Bases and Descriptions: uid of their Subscription. */
+  subscription: "subscription",
+  /** Descriptions: uid of their Base. */
+  base: "base",
+} as const;
+
+export interface DeliveryInformersOptions {
+  readonly reservedNamespace: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics?: Metrics;
+}
+
+export function createDeliveryInformers(client: Client, options: DeliveryInformersOptions): DeliveryInformers {
+  const { reservedNamespace, ...common } = options;
+  return {
+    subscriptions: createInformer(client, Subscription, {
+      ...common,
+      indexes: {
+        [by.uid]: uidOf,
+        [by.feed]: ({ spec }) => feedKeys(spec.feeds),
+        [by.binding]: ({ status }) => status?.bindingClusters ?? [],
+      },
+    }),
+    bases: createInformer(client, Base, {
+      ...common,
+      indexes: {
+        [by.uid]: uidOf,
+        [by.feed]: ({ spec }) => feedKeys(spec.feeds),
+        [by.namespace]: namespaceOf,
+        [by.subscription]: labelOf(labels.subscriptionUid),
+      },
+    }),
+    descriptions: createInformer(client, Description, {
+      ...common,
+      indexes: {
+        [by.namespace]: namespaceOf,
+        [by.subscription]: labelOf(labels.subscriptionUid),
+        [by.base]: labelOf(labels.configUid),
+      },
+    }),
+    manifests: createInformer(client, Manifest, {
+      ...common,
+      namespace: reservedNamespace,
+      indexes: { [by.feed]: manifestFeedKeys },
+    }),
+    globalizations: createInformer(client, Globalization, {
+      ...common,
+      indexes: { [by.feed]: ({ spec }) => [feedKey(spec.feed)] },
+    }),
+    localizations: createInformer(client, Localization, { ...common, indexes: { [by.namespace]: namespaceOf } }),
+    managedClusters: createInformer(client, ManagedCluster, { ...common, indexes: { [by.namespace]: namespaceOf } }),
+  };
+}
+
+/** A feed that names no namespace may mean an object in one, so both forms lead to whoever refers to it. */
+export function referenceKeys(feed: Feed): readonly string[] {
+  return [...new Set([feedKey(feed), feedKey({ ...feed, namespace: "" })])];
+}
+
+function feedKeys(feeds: readonly Feed[]): readonly string[] {
+  return [...new Set(feeds.map(feedKey))];
+}
+
+function uidOf({ metadata: { uid } }: KubeObject): readonly string[] {
+  return uid === undefined ? [] : [uid];
+}
+
+function namespaceOf({ metadata: { namespace } }: KubeObject): readonly string[] {
+  return namespace === undefined ? [] : [namespace];
+}
+
+function labelOf(key: string): (object: KubeObject) => readonly string[] {
+  return ({ metadata: { labels: own = {} } }) => (own[key] === undefined ? [] : [own[key]]);
+}

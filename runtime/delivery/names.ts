@@ -1,0 +1,84 @@
+// Names and labels of what is made from a Subscription: Base, Description, and the owner mark on a child's objects. Pure.
+
+import type { Base } from "#api/apps/v1alpha1/base.ts";
+import type { Description } from "#api/apps/v1alpha1/description.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { KubeObject, ObjectKey } from "#api/meta.ts";
+import { createdByValues, labels, labelValueLengthMax } from "#api/names.ts";
+import { canonicalHash } from "#std/canonical-json.ts";
+
+/** Kubernetes' limit, less the longest suffix that we add (`-generic`). */
+const BASE_NAME_LENGTH_MAX = 253 - 8;
+
+/** Kubernetes' limit for a field manager. */
+const FIELD_MANAGER_LENGTH_MAX = 128;
+
+/** A namespace cannot contain a dot, so two Subscriptions never share this name. */
+export function baseName({ name, namespace }: ObjectKey): string {
+  const full = `${name}.${namespace ?? ""}`;
+  return full.length <= BASE_NAME_LENGTH_MAX ? full : `${full.slice(0, BASE_NAME_LENGTH_MAX - 17)}-${canonicalHash(full)}`;
+}
+
+export function descriptionName(base: string): string {
+  return `${base}-generic`;
+}
+
+/** The labels of upstream, all of them: also on Descriptions, where upstream lost config.name and subs.name. */
+export function baseLabels(subscription: KubeObject, cluster: ManagedCluster): Readonly<Record<string, string>> {
+  const { name, namespace = "", uid = "" } = subscription.metadata;
+  return {
+    [labels.createdBy]: createdByValues.controllerManager,
+    [labels.configKind]: "Subscription",
+    ...nameLabel(labels.configName, name),
+    [labels.configNamespace]: namespace,
+    [labels.configUid]: uid,
+    ...nameLabel(labels.subscriptionName, name),
+    [labels.subscriptionNamespace]: namespace,
+    [labels.subscriptionUid]: uid,
+    [labels.clusterId]: cluster.spec.clusterId,
+    [labels.clusterName]: cluster.metadata.name,
+  };
+}
+
+const COPIED = [
+  labels.subscriptionName,
+  labels.subscriptionNamespace,
+  labels.subscriptionUid,
+  labels.clusterId,
+  labels.clusterName,
+];
+
+export function descriptionLabels(base: Base): Readonly<Record<string, string>> {
+  const { name, namespace = "", uid = "", labels: ofBase = {} } = base.metadata;
+  return {
+    [labels.createdBy]: createdByValues.controllerManager,
+    [labels.configKind]: "Base",
+    ...nameLabel(labels.configName, name),
+    [labels.configNamespace]: namespace,
+    [labels.configUid]: uid,
+    ...Object.fromEntries(COPIED.flatMap((key) => (ofBase[key] === undefined ? [] : [[key, ofBase[key]]]))),
+  };
+}
+
+/** `<namespace>.<name>`: the value of annotation owned-by-description. A namespace has no dot, so it can be taken apart again. */
+export function ownerText({ metadata: { namespace = "", name } }: Description): string {
+  return `${namespace}.${name}`;
+}
+
+export function parseOwner(owner: string): ObjectKey | undefined {
+  const dot = owner.indexOf(".");
+  return dot <= 0 ? undefined : { namespace: owner.slice(0, dot), name: owner.slice(dot + 1) };
+}
+
+/** One field manager per Description, whoever delivers it: pushing and pulling can take turns. */
+export function fieldManagerOf(description: Description): string {
+  const full = `clusternet/${ownerText(description)}`;
+  return full.length <= FIELD_MANAGER_LENGTH_MAX
+    ? full
+    : `${full.slice(0, FIELD_MANAGER_LENGTH_MAX - 17)}-${canonicalHash(full)}`;
+}
+
+/** A longer name is no label value; the object's own fields say it. */
+function nameLabel(key: string, name: string): Readonly<Record<string, string>> {
+  return name.length <= labelValueLengthMax ? { [key]: name } : {};
+}

@@ -1,0 +1,168 @@
+// Method and URL -> what the request asks for, in the words of Kubernetes RBAC. Pure.
+//
+// The rules are those of kube-apiserver, so that a role that allows a request at the parent allows the same one here. One difference:
+// an escaped or empty segment before the part that belongs to the child is refused, because two readers could read it differently.
+
+import { Socket, socketsPath } from "#api/proxies/v1alpha1/socket.ts";
+
+/** "" is what kube-apiserver gives to a method it does not know; no ordinary role allows it. */
+export type RequestVerb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection" | "";
+
+export interface ResourceRequest {
+  readonly type: "resource";
+  readonly verb: RequestVerb;
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string;
+  readonly resource: string;
+  readonly name: string;
+  readonly subresource: string;
+  /** Raw bytes of the URL after the subresource, query included: the part that belongs to the child. "" or starts with / or ?. */
+  readonly rest: string;
+  readonly isLongRunning: boolean;
+}
+
+export interface NonResourceRequest {
+  readonly type: "path";
+  /** The method in lower case. */
+  readonly verb: string;
+  readonly path: string;
+  readonly isLongRunning: false;
+}
+
+export interface MalformedRequest {
+  readonly type: "malformed";
+  readonly problem: string;
+}
+
+export type RequestInfo = ResourceRequest | NonResourceRequest | MalformedRequest;
+
+const SOCKETS_PREFIX = `${socketsPath}/`;
+/** Subresources whose requests last as long as their client wants; the same set as kube-apiserver's. */
+const LONG_RUNNING_SUBRESOURCES: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
+const SEGMENT = /^[A-Za-z0-9._:-]+$/;
+/** Kubernetes' limit for names. */
+const SEGMENT_LENGTH_MAX = 253;
+/** A query that makes the child answer until the client goes away. */
+const ENDLESS_QUERY = /[?&](watch|follow)=(true|1|t|True|TRUE|T|)(&|$)/;
+
+/** `isUpgrade`: the client asked to switch protocols. */
+export function requestInfo(
+  method: string,
+  { url, isUpgrade }: { readonly url: string; readonly isUpgrade: boolean },
+): RequestInfo {
+  if (url.startsWith(SOCKETS_PREFIX)) {
+    const proxied = socketRequest(method, { url, isUpgrade });
+    if (proxied !== undefined) return proxied;
+  }
+  const queryAt = url.indexOf("?");
+  const path = queryAt === -1 ? url : url.slice(0, queryAt);
+  if (!path.startsWith("/")) return { type: "malformed", problem: "The request's path does not start with /" };
+  const query = queryAt === -1 ? "" : url.slice(queryAt);
+  const segments = path.split("/").slice(1);
+  if (segments[0] !== "apis" || segments.length < 4 || (segments.length === 4 && segments[3] === "")) {
+    return { type: "path", verb: method.toLowerCase(), path, isLongRunning: false };
+  }
+  return resourceRequest(method, { segments: segments.slice(1), query, isUpgrade });
+}
+
+/** The hot path: `sockets/<id>/<subresource>…`. Undefined: not of this form. */
+function socketRequest(
+  method: string,
+  { url, isUpgrade }: { readonly url: string; readonly isUpgrade: boolean },
+): ResourceRequest | MalformedRequest | undefined {
+  const nameEnd = url.indexOf("/", SOCKETS_PREFIX.length);
+  if (nameEnd === -1) return undefined;
+  const name = url.slice(SOCKETS_PREFIX.length, nameEnd);
+  const subresourceEnd = endOfSegment(url, nameEnd + 1);
+  const subresource = url.slice(nameEnd + 1, subresourceEnd);
+  if (!isSegment(name) || !isSegment(subresource)) return malformedSegment(isSegment(name) ? subresource : name);
+  const rest = url.slice(subresourceEnd);
+  return {
+    type: "resource",
+    verb: verbOf(method),
+    group: Socket.group,
+    version: Socket.version,
+    namespace: "",
+    resource: Socket.plural,
+    name,
+    subresource,
+    rest,
+    isLongRunning: isUpgrade || subresource === "attach" || isEndless(rest),
+  };
+}
+
+function resourceRequest(
+  method: string,
+  { segments, query, isUpgrade }: { readonly segments: string[]; readonly query: string; readonly isUpgrade: boolean },
+): RequestInfo {
+  const [group = "", version = "", ...rest] = segments;
+  const isNamespaced = rest[0] === "namespaces" && rest.length > 2;
+  const [namespace = "", resource = "", name = "", subresource = "", ...deeper] = isNamespaced ? rest.slice(1) : ["", ...rest];
+  const named = [group, version, namespace, resource, name, subresource].filter((segment) => segment !== "");
+  const bad = named.find((segment) => !isSegment(segment));
+  if (bad !== undefined) return malformedSegment(bad);
+  const isWatch = ENDLESS_QUERY.test(query);
+  return {
+    type: "resource",
+    verb: collectionVerb(verbOf(method), { hasName: name !== "", isWatch }),
+    group,
+    version,
+    namespace,
+    resource,
+    name,
+    subresource,
+    rest: (deeper.length === 0 ? "" : `/${deeper.join("/")}`) + query,
+    isLongRunning: isUpgrade || isWatch || LONG_RUNNING_SUBRESOURCES.has(subresource),
+  };
+}
+
+function verbOf(method: string): RequestVerb {
+  switch (method) {
+    case "GET":
+    case "HEAD":
+      return "get";
+    case "POST":
+      return "create";
+    case "PUT":
+      return "update";
+    case "PATCH":
+      return "patch";
+    case "DELETE":
+      return "delete";
+    default:
+      return "";
+  }
+}
+
+function collectionVerb(verb: RequestVerb, { hasName, isWatch }: { hasName: boolean; isWatch: boolean }): RequestVerb {
+  if (hasName) return verb;
+  if (verb === "get") return isWatch ? "watch" : "list";
+  return verb === "delete" ? "deletecollection" : verb;
+}
+
+function isEndless(rest: string): boolean {
+  return (rest.includes("watch") || rest.includes("follow")) && (ENDLESS_QUERY.test(rest) || rest.includes("/watch/"));
+}
+
+function endOfSegment(url: string, from: number): number {
+  for (let at = from; at < url.length; at += 1) {
+    const code = url.charCodeAt(at);
+    if (code === SLASH || code === QUESTION_MARK) return at;
+  }
+  return url.length;
+}
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+
+function isSegment(text: string): boolean {
+  return text.length > 0 && text.length <= SEGMENT_LENGTH_MAX && SEGMENT.test(text) && text !== "." && text !== "..";
+}
+
+function malformedSegment(segment: string): MalformedRequest {
+  return {
+    type: "malformed",
+    problem: `The path segment ${JSON.stringify(segment.slice(0, SEGMENT_LENGTH_MAX))} is not a plain name`,
+  };
+}

@@ -1,0 +1,124 @@
+// One component as a Deployment: the shape all of ours share (identity, addresses, probes, a locked-down container). Pure.
+
+import { annotations } from "#api/names.ts";
+import { componentLabels, type InstallObject, type Later } from "./object.ts";
+
+export interface ComponentDeployment {
+  /** The image's first argument and the container's name: `hub`. */
+  readonly component: string;
+  readonly namespace: string;
+  readonly image: string;
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
+  /** Default 1. More than one is leader-elected. */
+  readonly replicas?: number;
+  readonly args: readonly string[];
+  /** Port of /livez, /readyz and /metrics. */
+  readonly healthPort: number;
+  readonly ports?: Readonly<Record<string, number>>;
+  readonly env?: readonly { readonly name: string; readonly value?: Later; readonly valueFrom?: Later }[];
+  readonly volumes?: readonly { readonly name: string; readonly mountPath: string; readonly secretName: string }[];
+  /** How long the component may take to hand over its work after SIGTERM. */
+  readonly terminationGraceSeconds?: number;
+  /** Changes whenever something changes that the component reads only at its start. */
+  readonly checksum?: Later;
+  readonly resources?: ResourceNeeds;
+}
+
+export interface ResourceNeeds {
+  readonly requests: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, string>>;
+}
+
+/** What each component needs at rest; no CPU limit, since a throttled component looks like a broken network. */
+const RESOURCES_DEFAULT: ResourceNeeds = { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } };
+
+/**
+ * Most of what a component allocates lives for one request. A small young generation frees it, and the network buffers it holds, early:
+ * a busy hub stays well below its memory limit for a little more processor time.
+ */
+export const NODE_OPTIONS = "--max-semi-space-size=2";
+
+export function deploymentName(component: string): string {
+  return `clusternet-${component}`;
+}
+
+export function deploymentObject(options: ComponentDeployment): InstallObject {
+  const { component, namespace, replicas = 1, checksum } = options;
+  const name = deploymentName(component);
+  const labels = componentLabels(component);
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace, labels },
+    spec: {
+      replicas,
+      selector: { matchLabels: { "app.kubernetes.io/name": name } },
+      template: {
+        metadata: {
+          labels,
+          ...(checksum === undefined ? {} : { annotations: { [annotations.configurationChecksum]: checksum } }),
+        },
+        spec: podSpec(options, name),
+      },
+    },
+  };
+}
+
+function podSpec(options: ComponentDeployment, serviceAccountName: string): object {
+  const { volumes = [], terminationGraceSeconds = 30 } = options;
+  return {
+    serviceAccountName,
+    terminationGracePeriodSeconds: terminationGraceSeconds,
+    securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
+    containers: [container(options)],
+    ...(volumes.length === 0 ? {} : { volumes: volumes.map(({ name, secretName }) => ({ name, secret: { secretName } })) }),
+  };
+}
+
+function container(options: ComponentDeployment): object {
+  const {
+    component,
+    image,
+    imagePullPolicy = "IfNotPresent",
+    args,
+    healthPort,
+    ports = {},
+    env = [],
+    volumes = [],
+    resources,
+  } = options;
+  return {
+    name: component,
+    image,
+    imagePullPolicy,
+    args: [component, ...args],
+    env: [
+      fieldVariable("POD_NAME", "metadata.name"),
+      fieldVariable("POD_NAMESPACE", "metadata.namespace"),
+      fieldVariable("POD_IP", "status.podIP"),
+      { name: "NODE_OPTIONS", value: NODE_OPTIONS },
+      ...env,
+    ],
+    ports: Object.entries({ ...ports, health: healthPort }).map(([name, containerPort]) => ({
+      name,
+      containerPort,
+      protocol: "TCP",
+    })),
+    livenessProbe: {
+      httpGet: { path: "/livez", port: healthPort, scheme: "HTTP" },
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      failureThreshold: 3,
+    },
+    readinessProbe: { httpGet: { path: "/readyz", port: healthPort, scheme: "HTTP" }, periodSeconds: 1, failureThreshold: 2 },
+    resources: resources ?? RESOURCES_DEFAULT,
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+    ...(volumes.length === 0
+      ? {}
+      : { volumeMounts: volumes.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true })) }),
+  };
+}
+
+function fieldVariable(name: string, fieldPath: string): { name: string; valueFrom: object } {
+  return { name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } } };
+}

@@ -1,0 +1,41 @@
+// Sets and reads status conditions. Pure.
+
+import type { Condition } from "#api/meta.ts";
+
+export type NewCondition = Omit<Condition, "lastTransitionTime">;
+
+/**
+ * The conditions with this one in it. The same array when nothing changed; lastTransitionTime moves only when the status does.
+ * `now` is milliseconds since the epoch.
+ */
+export function setCondition(
+  conditions: readonly Condition[] | undefined,
+  condition: NewCondition,
+  now: number,
+): readonly Condition[] {
+  const existing = conditions?.find(({ type }) => type === condition.type);
+  if (conditions !== undefined && existing !== undefined && isSame(existing, condition)) return conditions;
+  const lastTransitionTime = existing?.status === condition.status ? existing.lastTransitionTime : rfc3339(now);
+  const replacement: Condition = { ...condition, lastTransitionTime };
+  if (existing === undefined) return [...(conditions ?? []), replacement];
+  return (conditions ?? []).map((other) => (other.type === condition.type ? replacement : other));
+}
+
+export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}
+
+export function isConditionTrue(conditions: readonly Condition[] | undefined, type: string): boolean {
+  return findCondition(conditions, type)?.status === "True";
+}
+
+/** metav1.Time: whole seconds, as kube-apiserver writes it, so that what we send compares equal to what we read. */
+export function rfc3339(now: number): string {
+  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+}
+
+function isSame(a: Condition, b: NewCondition): boolean {
+  return (
+    a.status === b.status && a.reason === b.reason && a.message === b.message && a.observedGeneration === b.observedGeneration
+  );
+}

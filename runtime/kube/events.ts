@@ -1,0 +1,152 @@
+// Records Kubernetes Events (core/v1) about objects: aggregated, rate-limited, never in the way.
+
+import type { KubeObject } from "#api/meta.ts";
+import { canonicalHash } from "#std/canonical-json.ts";
+import type { Clock } from "#std/clock.ts";
+import { silentLogger, type Logger } from "#std/log.ts";
+import { Event } from "./builtin-kinds.ts";
+import type { Client } from "./client.ts";
+import { rfc3339 } from "./conditions.ts";
+import { isNotFound, isUnreachable } from "./errors.ts";
+import { createEventAggregator, type AggregatedEvent, type EventNote } from "./event-aggregation.ts";
+
+export interface EventRecorder {
+  /** Never throws and never waits. The same note again raises the count of the Event that is there. */
+  record(object: KubeObject, note: EventNote): void;
+  /** Waits until what was recorded has been sent or given up. */
+  flush(): Promise<void>;
+}
+
+export interface EventRecorderOptions {
+  readonly client: Client;
+  /** `clusternet-controller-manager` and so on: the Event's source. */
+  readonly component: string;
+  readonly clock: Clock;
+  readonly log?: Logger;
+  /** Events of cluster-scoped objects have to live somewhere. */
+  readonly clusterScopedNamespace?: string;
+  /** Gives up what waits. */
+  readonly signal?: AbortSignal;
+}
+
+const PENDING_MAX = 1_000;
+const SEND_TRIES_MAX = 4;
+const RETRY_MS = 1_000;
+const NAME_CHARS_MAX = 200;
+
+export function createEventRecorder({
+  client,
+  component,
+  clock,
+  log = silentLogger,
+  clusterScopedNamespace = "default",
+  signal = new AbortController().signal,
+}: EventRecorderOptions): EventRecorder {
+  const aggregator = createEventAggregator();
+  /** By identity: what is recorded again before it is sent is sent once. */
+  const pending = new Map<string, { readonly object: KubeObject; readonly event: AggregatedEvent }>();
+  let pump: Promise<void> | undefined;
+
+  const send = async (object: KubeObject, event: AggregatedEvent): Promise<void> => {
+    const namespace = object.metadata.namespace ?? clusterScopedNamespace;
+    const lastTimestamp = rfc3339(event.lastAt);
+    if (event.name !== undefined) {
+      const body = { count: event.count, lastTimestamp, message: event.message };
+      try {
+        await client.patch(Event, { namespace, name: event.name }, { type: "merge", body }, signal);
+        return;
+      } catch (error) {
+        // Events live for an hour; its like is made anew.
+        if (!isNotFound(error)) throw error;
+      }
+    }
+    const created = newEvent({ object, event, component, namespace });
+    await client.create(Event, created, signal);
+    aggregator.named(event.id, created.metadata.name);
+  };
+
+  const sendAll = async (): Promise<void> => {
+    for (let [next] = pending; next !== undefined && !signal.aborted; [next] = pending) {
+      const [id, { object, event }] = next;
+      pending.delete(id);
+      await withTries(() => send(object, event), { clock, log, signal });
+    }
+  };
+
+  return {
+    record: (object, note) => {
+      const event = aggregator.add(object, note, clock.now());
+      if (event === undefined) return;
+      if (!pending.has(event.id) && pending.size >= PENDING_MAX) {
+        log.warn("event.dropped", { reason: note.reason, pending: pending.size });
+        return;
+      }
+      pending.set(event.id, { object, event });
+      pump ??= sendAll().finally(() => {
+        pump = undefined;
+      });
+    },
+    flush: async () => {
+      while (pump !== undefined) await pump;
+    },
+  };
+}
+
+interface TryOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Never rejects: an Event that cannot be sent is not worth stopping anything. */
+async function withTries(send: () => Promise<void>, { clock, log, signal }: TryOptions): Promise<void> {
+  for (let tries = 1; !signal.aborted; tries += 1) {
+    try {
+      await send();
+      return;
+    } catch (error) {
+      if (tries >= SEND_TRIES_MAX || !isUnreachable(error)) {
+        log.warn("event.not-sent", { error, tries });
+        return;
+      }
+      await clock.sleep(RETRY_MS * 2 ** tries, signal);
+    }
+  }
+}
+
+interface NewEvent {
+  readonly object: KubeObject;
+  readonly event: AggregatedEvent;
+  readonly component: string;
+  readonly namespace: string;
+}
+
+function newEvent({ object, event, component, namespace }: NewEvent): Event {
+  const { name, namespace: objectNamespace, uid, resourceVersion } = object.metadata;
+  const { type, reason, message, count } = event;
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: {
+      namespace,
+      name: `${name.slice(0, NAME_CHARS_MAX)}.${canonicalHash([event.id, event.firstAt])}`,
+    },
+    involvedObject: {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      name,
+      ...(objectNamespace === undefined ? {} : { namespace: objectNamespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    type,
+    reason,
+    message,
+    count,
+    firstTimestamp: rfc3339(event.firstAt),
+    lastTimestamp: rfc3339(event.lastAt),
+    source: { component },
+    reportingComponent: component,
+    reportingInstance: component,
+  };
+}

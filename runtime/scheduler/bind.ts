@@ -1,0 +1,85 @@
+// Writes a Decision to Subscription.status; nothing when it is there already.
+
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { parseKey } from "#api/meta.ts";
+import { conditionTypes } from "#api/names.ts";
+import type { Client } from "#kube/client.ts";
+import { setCondition, type NewCondition } from "#kube/conditions.ts";
+import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { deepEqual } from "#std/canonical-json.ts";
+import { unavailableText, unbound, type Decision } from "./decision.ts";
+import { clusterOf, type Snapshot } from "./snapshot.ts";
+
+/** Names in a message; the rest is a number. */
+const CLUSTERS_SHOWN_MAX = 5;
+
+export interface BindOptions {
+  readonly client: Client;
+  readonly decision: Decision;
+  readonly snapshot: Snapshot;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export interface Bound {
+  readonly subscription: Subscription;
+  /** false: everything was there already, and nothing was written. */
+  readonly changed: boolean;
+}
+
+/** Fails with Conflict when the Subscription changed since the decision: then it is decided again. */
+export async function bind(subscription: Subscription, options: BindOptions, signal: AbortSignal): Promise<Bound> {
+  const { client, decision, now } = options;
+  await confirmUnbinding(options, signal);
+  const status = statusOf(subscription, decision, now);
+  const written = await patchStatusIfChanged(client, { type: Subscription, object: subscription, status }, signal);
+  return { subscription: written, changed: written !== subscription };
+}
+
+export function statusOf(subscription: Subscription, decision: Decision, now: number): NonNullable<Subscription["status"]> {
+  const condition = { ...scheduledCondition(decision), observedGeneration: subscription.metadata.generation ?? 0 };
+  const conditions = setCondition(subscription.status?.conditions, condition, now);
+  // A refused spec leaves bindings and hash as they are: whoever reads them still sees what was scheduled last.
+  if (decision.type === "refused") return { conditions };
+  const { clusters } = decision;
+  return { bindingClusters: clusters, specHash: specHash(subscription.spec), desiredReleases: clusters.length, conditions };
+}
+
+function scheduledCondition(decision: Decision): Omit<NewCondition, "observedGeneration"> {
+  const type = conditionTypes.scheduled;
+  if (decision.type === "refused") return { type, status: "False", reason: decision.reason, message: decision.message };
+  const { clusters, verdicts } = decision;
+  const rejected = verdicts.filter(({ verdict }) => verdict.type === "reject");
+  if (clusters.length === 0) return { type, status: "False", reason: "NoClusterFits", message: unavailableText(verdicts) };
+  const despite = verdicts.flatMap(({ cluster, verdict }) =>
+    verdict.type === "keep" && verdict.despite !== undefined ? [`${cluster} stays although ${verdict.despite}`] : [],
+  );
+  const message = [
+    `Bound to ${String(clusters.length)} clusters`,
+    ...listed(despite),
+    ...listed(rejected.map(({ cluster, verdict }) => `not to ${cluster}: ${verdict.reason}`)),
+  ];
+  return { type, status: "True", reason: "Scheduled", message: message.join("; ") };
+}
+
+function listed(texts: readonly string[]): readonly string[] {
+  const hidden = texts.length - CLUSTERS_SHOWN_MAX;
+  return [...texts.slice(0, CLUSTERS_SHOWN_MAX), ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])];
+}
+
+/** What we are about to take away is asked for once more, live: a cache that lags behind must not remove anything. */
+async function confirmUnbinding({ client, decision, snapshot }: BindOptions, signal: AbortSignal): Promise<void> {
+  if (decision.type === "refused") return;
+  for (const { cluster } of unbound(decision)) {
+    const live = await client.get(ManagedCluster, parseKey(cluster), signal);
+    const known = snapshot.get(cluster);
+    const isAsKnown = live === undefined ? known === undefined || known.isDeleting : sameForSelection(clusterOf(live), known);
+    if (!isAsKnown) throw new Error(`ManagedCluster ${cluster} is not what the cache says: not unbinding it`);
+  }
+}
+
+function sameForSelection(live: ReturnType<typeof clusterOf>, known: ReturnType<typeof clusterOf> | undefined): boolean {
+  return known !== undefined && live.isDeleting === known.isDeleting && deepEqual(live.labels, known.labels);
+}

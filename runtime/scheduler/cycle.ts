@@ -1,0 +1,89 @@
+// One scheduling cycle: a Subscription off the queue -> snapshot -> decision -> its status; then back into the queue, or out of it.
+
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { normalEventReasons, warningEventReasons } from "#api/names.ts";
+import type { Client } from "#kube/client.ts";
+import { isConflict } from "#kube/errors.ts";
+import type { EventRecorder } from "#kube/events.ts";
+import type { Informer } from "#kube/informer.ts";
+import { keyTextOf } from "#kube/object.ts";
+import type { Clock } from "#std/clock.ts";
+import type { Logger } from "#std/log.ts";
+import type { Metrics } from "#std/metrics.ts";
+import { bind } from "./bind.ts";
+import { unavailableText, unbound, type Decision } from "./decision.ts";
+import { defaultPlugins } from "./default-plugins.ts";
+import type { SchedulingQueue } from "./queue.ts";
+import { schedule } from "./schedule.ts";
+import { takeSnapshot } from "./snapshot.ts";
+
+export interface CycleDeps {
+  readonly client: Client;
+  readonly subscriptions: Informer<Subscription>;
+  readonly managedClusters: Informer<ManagedCluster>;
+  readonly queue: SchedulingQueue;
+  readonly events: EventRecorder;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly isOurs: (subscription: Subscription) => boolean;
+}
+
+/** An Event holds 1 KiB. */
+const EVENT_MESSAGE_MAX = 1_000;
+
+/** Never fails: what goes wrong is logged and tried again. */
+export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
+  const { client, subscriptions, managedClusters, queue, metrics, clock, log, isOurs } = deps;
+  const decisionSeconds = metrics.histogram({
+    name: "clusternet_scheduler_decision_seconds",
+    help: "Time from taking a Subscription off the queue to its decision, without writing it",
+    buckets: [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
+  });
+  return async (key, signal) => {
+    const subscription = subscriptions.get(key);
+    if (subscription === undefined || !isOurs(subscription)) {
+      queue.done(key);
+      return;
+    }
+    const priority = subscription.spec.priority ?? 0;
+    try {
+      const startedAt = clock.monotonic();
+      const snapshot = takeSnapshot(managedClusters.list());
+      const decision = schedule(subscription, { snapshot, plugins: defaultPlugins });
+      decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
+      const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
+      if (changed) announce(subscription, { decision, deps });
+      if (decision.type === "bound" && decision.clusters.length === 0) queue.park(key, priority);
+      else queue.done(key);
+    } catch (error) {
+      if (signal.aborted) return;
+      // Somebody wrote it meanwhile, or our cache is behind: decided again with what comes.
+      if (!isConflict(error)) log.warn("scheduling.failed", { subscription: key, error });
+      queue.retry(key, priority);
+    }
+  };
+}
+
+function announce(
+  subscription: Subscription,
+  { decision, deps: { events, log } }: { readonly decision: Decision; readonly deps: CycleDeps },
+): void {
+  const key = keyTextOf(subscription);
+  if (decision.type === "refused" || decision.clusters.length === 0) {
+    const message = decision.type === "refused" ? decision.message : unavailableText(decision.verdicts);
+    log.info("scheduling.no-cluster", { subscription: key, reason: message });
+    events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
+    return;
+  }
+  for (const { cluster, verdict } of unbound(decision))
+    log.info("scheduling.unbound", { subscription: key, cluster, reason: verdict.reason });
+  log.info("scheduling.bound", { subscription: key, clusters: decision.clusters.length });
+  const message = `Successfully bound ${key} to ${decision.clusters.join(",")}`;
+  events.record(subscription, {
+    type: "Normal",
+    reason: normalEventReasons.scheduled,
+    message: message.slice(0, EVENT_MESSAGE_MAX),
+  });
+}

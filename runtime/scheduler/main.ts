@@ -1,0 +1,15 @@
+// Process entry of the scheduler.
+
+import { createScheduler } from "#scheduler/scheduler.ts";
+import { parseSchedulerOptions } from "#scheduler/options.ts";
+import { connectInCluster, connectKubeconfig } from "#kube/connection.ts";
+import { runProcess } from "#std/run-process.ts";
+import { packageVersion } from "#std/version.ts";
+
+await runProcess({ component: "scheduler", version: packageVersion }, async ({ argv, env, signal, log, clock }) => {
+  const options = parseSchedulerOptions(argv, env);
+  const { kubeconfig } = options;
+  await using connection =
+    kubeconfig === "" ? await connectInCluster(env, { clock }) : await connectKubeconfig({ path: kubeconfig, clock });
+  await createScheduler(options, { connection, clock, log }).run(signal);
+});

@@ -1,0 +1,36 @@
+// Flags and environment of the scheduler.
+
+import * as z from "zod";
+import { namespaces } from "#api/names.ts";
+import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
+import { packageVersion } from "#std/version.ts";
+
+const schema = z.object({
+  kubeconfig: z.string().default("").describe("Path of the kubeconfig of the parent; empty: the pod's own account"),
+  bindAddress: z.string().default("127.0.0.1").meta({ env: "POD_IP" }).describe("Address that health and metrics are served on"),
+  healthPort: z.coerce.number().int().min(0).max(65_535).default(8082).describe("Port of /livez, /readyz and /metrics"),
+  logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least severe level that is logged"),
+  leaderElect: booleanOption(true).describe("Only one replica at a time schedules"),
+  leaderElectResourceNamespace: z
+    .string()
+    .default(namespaces.system)
+    .meta({ env: "POD_NAMESPACE" })
+    .describe("Namespace of the Lease that replicas compete for"),
+  leaderElectLeaseDuration: durationOption("15s").describe("How long a silent leader keeps the Lease"),
+  leaderElectRenewDeadline: durationOption("10s").describe("How long the leader tries to renew before it gives up"),
+  leaderElectRetryPeriod: durationOption("2s").describe("Time between attempts to take or renew the Lease"),
+  schedulerName: z.string().min(1).default("default").describe("Subscriptions with this spec.schedulerName are ours"),
+});
+
+export type SchedulerOptions = z.output<typeof schema>;
+
+export const schedulerCommand = {
+  name: "scheduler",
+  description: "Binds Subscriptions to clusters",
+  version: packageVersion,
+  schema,
+};
+
+export function parseSchedulerOptions(argv: readonly string[], env: Environment): SchedulerOptions {
+  return parseOptions(schedulerCommand, argv, env);
+}

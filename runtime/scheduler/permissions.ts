@@ -1,0 +1,23 @@
+// What the scheduler may do on the parent, as data: read clusters and Subscriptions, write a Subscription's status, nothing else.
+
+import { groups, leases } from "#api/names.ts";
+import type { ComponentPermissions } from "#api/rbac.ts";
+
+export const SchedulerPermissions: ComponentPermissions = {
+  clusterRules: [
+    { apiGroups: [groups.apps], resources: ["subscriptions"], verbs: ["get", "list", "watch"] },
+    { apiGroups: [groups.apps], resources: ["subscriptions/status"], verbs: ["patch"] },
+    { apiGroups: [groups.clusters], resources: ["managedclusters"], verbs: ["get", "list", "watch"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
+  ],
+  namespaceRules: [
+    // A name cannot be checked on create, and there is only one Lease to create.
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
+    {
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      resourceNames: [leases.scheduler],
+      verbs: ["get", "update", "patch"],
+    },
+  ],
+};

@@ -1,0 +1,119 @@
+// Wires the scheduler: informers -> queue -> schedule -> bind.
+
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { eventComponents, leases } from "#api/names.ts";
+import { createClient } from "#kube/client.ts";
+import { componentElection } from "#kube/component-election.ts";
+import type { Connection } from "#kube/connection.ts";
+import { createEventRecorder } from "#kube/events.ts";
+import { createInformer, type Change } from "#kube/informer.ts";
+import { runManager } from "#kube/manager.ts";
+import { keyTextOf } from "#kube/object.ts";
+import { createCycle } from "#scheduler/cycle.ts";
+import type { SchedulerOptions } from "#scheduler/options.ts";
+import { SchedulingQueue } from "#scheduler/queue.ts";
+import { clustersToWakeFor, isAffected } from "#scheduler/wake.ts";
+import type { Clock } from "#std/clock.ts";
+import { startHealthServer } from "#std/health-server.ts";
+import type { Logger } from "#std/log.ts";
+import { createMetrics, type Metrics } from "#std/metrics.ts";
+
+export interface SchedulerDeps {
+  /** The parent. */
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Scheduler {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Subscriptions that are decided and bound at the same time: decisions are quick, writing them is a round trip. */
+const WORKERS = 8;
+
+export function createScheduler(options: SchedulerOptions, { connection, clock, log }: SchedulerDeps): Scheduler {
+  const client = createClient(connection, { component: "scheduler" });
+  const metrics = createMetrics({ withProcessMetrics: true });
+  const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
+  const subscriptions = createInformer(client, Subscription, { clock, log, metrics });
+  const managedClusters = createInformer(client, ManagedCluster, { clock, log, metrics });
+  const informers = [subscriptions, managedClusters];
+  const queue = new SchedulingQueue(clock);
+  reportQueueSizes(queue, metrics);
+  const isOurs = ({ spec, metadata }: Subscription): boolean =>
+    spec.schedulerName === options.schedulerName && metadata.deletionTimestamp === undefined;
+  const enqueue = (subscription: Subscription): void => {
+    if (isOurs(subscription)) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
+    else queue.remove(keyTextOf(subscription));
+  };
+
+  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, isOurs });
+
+  function onSubscription(change: Change<Subscription>): void {
+    if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
+    else if (change.type === "added" || isScheduled(change)) enqueue(change.object);
+  }
+
+  function onCluster(change: Change<ManagedCluster>): void {
+    const versions = clustersToWakeFor(change);
+    if (versions.length === 0) return;
+    for (const subscription of subscriptions.list()) {
+      if (versions.some((cluster) => isAffected(subscription, cluster))) enqueue(subscription);
+    }
+  }
+
+  async function runQueue(signal: AbortSignal): Promise<void> {
+    // Clusters first: the first decision must already see all of them.
+    await Promise.all(informers.map((informer) => informer.whenSynced(signal)));
+    const stops = [managedClusters.subscribe(onCluster), subscriptions.subscribe(onSubscription)];
+    const work = async (): Promise<void> => {
+      for (let key = await queue.take(signal); key !== undefined; key = await queue.take(signal)) await cycle(key, signal);
+    };
+    try {
+      await Promise.all(Array.from({ length: WORKERS }, work));
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  const leaderElection = componentElection(options, { client, leaseName: leases.scheduler, clock, log });
+
+  return {
+    async run(signal) {
+      await using stack = new AsyncDisposableStack();
+      stack.use(
+        await startHealthServer({
+          host: options.bindAddress,
+          port: options.healthPort,
+          metrics,
+          readiness: { informers: () => (informers.every(({ synced }) => synced) ? undefined : "not every kind is cached yet") },
+        }),
+      );
+      const tasks = [{ name: "scheduling-queue", run: runQueue }];
+      await runManager({ informers, controllers: [], tasks, leaderElection, clock, log }, signal);
+      await events.flush();
+    },
+  };
+}
+
+function reportQueueSizes(queue: SchedulingQueue, metrics: Metrics): void {
+  for (const place of ["active", "backoff", "unschedulable"] as const) {
+    metrics.gauge({
+      name: `clusternet_scheduler_queue_${place}`,
+      help: `Subscriptions that are ${place} in the scheduling queue`,
+      collect: () => queue.sizes[place],
+    });
+  }
+}
+
+/** A spec to decide on, or a binding that somebody else changed. Numbers and other conditions mean nothing here. */
+function isScheduled({ object, previous }: Extract<Change<Subscription>, { type: "updated" }>): boolean {
+  return (
+    object.metadata.generation !== previous.metadata.generation ||
+    object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+    object.status?.specHash !== previous.status?.specHash ||
+    String(object.status?.bindingClusters) !== String(previous.status?.bindingClusters)
+  );
+}

@@ -1,0 +1,39 @@
+// One immutable view of all clusters for one decision: every plugin sees the same world. Pure.
+
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { Taint } from "#api/core-types.ts";
+import { conditionTypes } from "#api/names.ts";
+
+export interface Cluster {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Status of condition Ready; Unknown when there is none. */
+  readonly ready: "True" | "False" | "Unknown";
+  /** The ManagedCluster is being deleted: as good as gone. */
+  readonly isDeleting: boolean;
+}
+
+export interface Snapshot {
+  /** Ascending by key, so that no decision depends on the order in which clusters arrived. */
+  readonly clusters: readonly Cluster[];
+  get(key: string): Cluster | undefined;
+}
+
+export function takeSnapshot(managedClusters: readonly ManagedCluster[]): Snapshot {
+  const clusters = managedClusters.map(clusterOf).toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const byKey = new Map(clusters.map((cluster) => [cluster.key, cluster]));
+  return { clusters, get: (key) => byKey.get(key) };
+}
+
+/** The parts of a ManagedCluster that can change a decision. A heartbeat changes none of them. */
+export function clusterOf({ metadata, spec, status }: ManagedCluster): Cluster {
+  return {
+    key: `${metadata.namespace ?? ""}/${metadata.name}`,
+    labels: metadata.labels ?? {},
+    taints: spec.taints ?? [],
+    ready: status?.conditions?.find(({ type }) => type === conditionTypes.ready)?.status ?? "Unknown",
+    isDeleting: metadata.deletionTimestamp !== undefined,
+  };
+}

@@ -1,0 +1,119 @@
+// Runs a piece of program against Pulumi's mocks and records every resource as it is registered.
+
+import * as pulumi from "@pulumi/pulumi";
+import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+
+export interface Recorded {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  /** Secrets unwrapped. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** As the engine sees them, without what is marked secret. */
+  readonly plainInputs: unknown;
+  /** Top-level inputs that are secret, or hold a secret. */
+  readonly secretInputs: readonly string[];
+  /** Name of the provider, with its package and id around it; empty: the ambient default. */
+  readonly provider: string;
+  readonly parent: string;
+  readonly dependsOn: readonly string[];
+  /** Direct and indirect dependencies. */
+  readonly dependsOnAll: ReadonlySet<string>;
+  readonly retainOnDelete: boolean;
+}
+
+/** The marker of the Pulumi wire format for secrets. */
+const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
+
+interface RegisterRequest {
+  toObject(): {
+    type: string;
+    name: string;
+    parent: string;
+    provider: string;
+    dependenciesList: string[];
+    retainondelete?: boolean;
+  };
+  getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
+}
+
+export async function recordResources(program: () => unknown, { preview = false } = {}): Promise<Recorded[]> {
+  const recorded: Omit<Recorded, "dependsOnAll">[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ name, inputs }) => ({ id: `${name}-id`, state: inputs as Record<string, unknown> }),
+      call: ({ inputs }) => inputs as Record<string, unknown>,
+    },
+    "project",
+    "stack",
+    preview,
+  );
+  const original = Reflect.get(MockMonitor.prototype, "registerResource") as (
+    request: RegisterRequest,
+    callback: Callback,
+  ) => unknown;
+  const record = function (this: unknown, request: RegisterRequest, callback: Callback): unknown {
+    return original.call(this, request, (error, response) => {
+      if (response !== undefined) recorded.push(recordedOf(request, response.getUrn()));
+      callback(error, response);
+    });
+  };
+  Reflect.set(MockMonitor.prototype, "registerResource", record);
+  try {
+    program();
+    await settle(recorded);
+  } finally {
+    Reflect.set(MockMonitor.prototype, "registerResource", original);
+  }
+  return recorded.map((resource) => ({ ...resource, dependsOnAll: closure(resource.urn, recorded) }));
+}
+
+type Callback = (error: unknown, response: { getUrn(): string } | undefined) => void;
+
+function recordedOf(request: RegisterRequest, urn: string): Omit<Recorded, "dependsOnAll"> {
+  const { type, name, parent, provider, dependenciesList, retainondelete } = request.toObject();
+  const raw = request.getObject()?.toJavaScript() ?? {};
+  return {
+    urn,
+    type,
+    name,
+    parent,
+    provider,
+    inputs: unwrap(raw) as Record<string, unknown>,
+    plainInputs: unwrap(raw, "[secret]"),
+    secretInputs: Object.keys(raw).filter((key) => JSON.stringify(raw[key]).includes(SIGNATURE_KEY)),
+    dependsOn: dependenciesList,
+    retainOnDelete: retainondelete === true,
+  };
+}
+
+function unwrap(value: unknown, secretsAs?: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => unwrap(item, secretsAs));
+  if (typeof value !== "object" || value === null) return value;
+  if (SIGNATURE_KEY in value && "value" in value) return secretsAs ?? unwrap(value.value, secretsAs);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, unwrap(member, secretsAs)]));
+}
+
+/** Registration is asynchronous and Pulumi offers no event for its end: done when nothing was registered for some turns. */
+async function settle(recorded: readonly unknown[]): Promise<void> {
+  await pulumi.runtime.disconnect();
+  for (let quietTurns = 0, seen = -1; quietTurns < 20; quietTurns += 1) {
+    if (recorded.length !== seen) quietTurns = 0;
+    seen = recorded.length;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function closure(urn: string, resources: readonly Omit<Recorded, "dependsOnAll">[]): ReadonlySet<string> {
+  const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
+  const found = new Set<string>();
+  const visit = (current: string): void => {
+    for (const next of byUrn.get(current)?.dependsOn ?? []) {
+      if (found.has(next)) continue;
+      found.add(next);
+      visit(next);
+    }
+  };
+  visit(urn);
+  return found;
+}
