@@ -133,9 +133,11 @@ async function reconcileCluster(deps: ClusterRemovalDeps, key: string, signal: A
       events.record(cluster, { type: "Normal", reason: "WaitingForChild", message: step.message });
       return;
     case "give-up":
-      log.warn("removal.objects-left", { cluster: key, message: step.message });
-      for (const subject of [cluster, ...grantOf(deps, cluster)]) {
-        events.record(subject, { type: "Warning", reason: "ObjectsLeftInChild", message: step.message });
+      if (step.message !== undefined) {
+        log.warn("removal.objects-left", { cluster: key, message: step.message });
+        for (const subject of [cluster, ...grantOf(deps, cluster)]) {
+          events.record(subject, { type: "Warning", reason: "ObjectsLeftInChild", message: step.message });
+        }
       }
       for (const { object, type } of [
         ...step.descriptions.map((object) => ({ object, type: informers.descriptions.type })),

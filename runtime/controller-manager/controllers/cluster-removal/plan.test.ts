@@ -74,3 +74,9 @@ test.each(cases)("$it", ({ ready, account, bases, descriptions, step }) => {
   };
   expect(planRemoval(facts).type).toBe(step);
 });
+
+test("says what stays in a silent child once, not again for the Bases of a second pass", () => {
+  const facts = { cluster: aCluster("Unknown"), hasAccount: true, bases: [aBase(true)], descriptions: [aDescription(true)] };
+  expect(planRemoval(facts)).toMatchObject({ type: "give-up", message: expect.stringMatching(/stays there: web\.default$/) });
+  expect(planRemoval({ ...facts, descriptions: [] })).toMatchObject({ type: "give-up", message: undefined });
+});

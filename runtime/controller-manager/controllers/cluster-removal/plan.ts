@@ -28,7 +28,8 @@ export type RemovalStep =
       readonly type: "give-up";
       readonly bases: readonly Base[];
       readonly descriptions: readonly Description[];
-      readonly message: string;
+      /** What stays in the child. Absent when only Bases are left: those never leave the parent. */
+      readonly message: string | undefined;
     }
   | { readonly type: "erase" };
 
@@ -38,13 +39,19 @@ export function planRemoval({ cluster, hasAccount, bases, descriptions }: Remova
   const live = { bases: bases.filter(isLive), descriptions: descriptions.filter(isLive) };
   if (live.bases.length > 0 || live.descriptions.length > 0) return { type: "withdraw", ...live };
   const isReachable = hasAccount && isConditionTrue(cluster.status?.conditions, conditionTypes.ready);
-  const what = names(descriptions.length > 0 ? descriptions : bases);
-  if (isReachable) return { type: "wait", message: `Waiting for the child to remove what was delivered: ${what}` };
+  if (isReachable) {
+    const what = names(descriptions.length > 0 ? descriptions : bases);
+    return { type: "wait", message: `Waiting for the child to remove what was delivered: ${what}` };
+  }
   return {
     type: "give-up",
     bases,
     descriptions,
-    message: `The child could not be reached; what was delivered to it stays there: ${what}`,
+    // A second pass often sees the Bases of a first one still there; what the first one said holds.
+    message:
+      descriptions.length > 0
+        ? `The child could not be reached; what was delivered to it stays there: ${names(descriptions)}`
+        : undefined,
   };
 }
 
