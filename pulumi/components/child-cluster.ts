@@ -139,5 +139,5 @@ function agentArgs(
     syncMode: child.syncMode,
     registrationToken: child.token,
   };
-  return withoutUndefined(all) as ConstructorParameters<typeof Agent>[1];
+  return withoutUndefined(all);
 }
