@@ -3,7 +3,7 @@
 // The rules are those of kube-apiserver, so that a role that allows a request at the parent allows the same one here. One difference:
 // an escaped or empty segment before the part that belongs to the child is refused, because two readers could read it differently.
 
-import { Socket, socketsPath } from "#api/proxies/v1alpha1/socket.ts";
+import { parseSocketPath, Socket } from "#api/proxies/v1alpha1/socket.ts";
 
 /** "" is what kube-apiserver gives to a method it does not know; no ordinary role allows it. */
 export type RequestVerb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection" | "";
@@ -37,7 +37,6 @@ export interface MalformedRequest {
 
 export type RequestInfo = ResourceRequest | NonResourceRequest | MalformedRequest;
 
-const SOCKETS_PREFIX = `${socketsPath}/`;
 /** Subresources whose requests last as long as their client wants; the same set as kube-apiserver's. */
 const LONG_RUNNING_SUBRESOURCES: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
 const SEGMENT = /^[A-Za-z0-9._:-]+$/;
@@ -51,10 +50,8 @@ export function requestInfo(
   method: string,
   { url, isUpgrade }: { readonly url: string; readonly isUpgrade: boolean },
 ): RequestInfo {
-  if (url.startsWith(SOCKETS_PREFIX)) {
-    const proxied = socketRequest(method, { url, isUpgrade });
-    if (proxied !== undefined) return proxied;
-  }
+  const proxied = socketRequest(method, { url, isUpgrade });
+  if (proxied !== undefined) return proxied;
   const queryAt = url.indexOf("?");
   const path = queryAt === -1 ? url : url.slice(0, queryAt);
   if (!path.startsWith("/")) return { type: "malformed", problem: "The request's path does not start with /" };
@@ -71,13 +68,39 @@ function socketRequest(
   method: string,
   { url, isUpgrade }: { readonly url: string; readonly isUpgrade: boolean },
 ): ResourceRequest | MalformedRequest | undefined {
-  const nameEnd = url.indexOf("/", SOCKETS_PREFIX.length);
-  if (nameEnd === -1) return undefined;
-  const name = url.slice(SOCKETS_PREFIX.length, nameEnd);
-  const subresourceEnd = endOfSegment(url, nameEnd + 1);
-  const subresource = url.slice(nameEnd + 1, subresourceEnd);
-  if (!isSegment(name) || !isSegment(subresource)) return malformedSegment(isSegment(name) ? subresource : name);
-  const rest = url.slice(subresourceEnd);
+  const parsed = parseSocketPath(url);
+  if (!parsed.found) {
+    switch (parsed.reason) {
+      case "OtherPath":
+        return undefined;
+      case "InvalidClusterId":
+        return { type: "malformed", problem: `A path segment is not a plain name: ${parsed.message}` };
+      case "UnknownSubresource":
+        // A plain name is answered like any resource that is not served: whoever may not ask for it does not learn that.
+        if (!isSegment(parsed.subresource)) return { type: "malformed", problem: parsed.message };
+        return onSocket(method, { ...parsed, isUpgrade });
+    }
+  }
+  const { path } = parsed;
+  switch (path.type) {
+    case "proxy":
+      return onSocket(method, { id: path.id, subresource: "proxy", rest: path.rest, isUpgrade });
+    case "attach":
+      return onSocket(method, { id: path.id, subresource: "attach", rest: "", isUpgrade });
+    case "collection":
+    case "socket":
+      return undefined;
+  }
+}
+
+interface OnSocket {
+  readonly id: string;
+  readonly subresource: string;
+  readonly rest: string;
+  readonly isUpgrade: boolean;
+}
+
+function onSocket(method: string, { id, subresource, rest, isUpgrade }: OnSocket): ResourceRequest {
   return {
     type: "resource",
     verb: verbOf(method),
@@ -85,7 +108,7 @@ function socketRequest(
     version: Socket.version,
     namespace: "",
     resource: Socket.plural,
-    name,
+    name: id,
     subresource,
     rest,
     isLongRunning: isUpgrade || subresource === "attach" || isEndless(rest),
@@ -144,17 +167,6 @@ function collectionVerb(verb: RequestVerb, { hasName, isWatch }: { hasName: bool
 function isEndless(rest: string): boolean {
   return (rest.includes("watch") || rest.includes("follow")) && (ENDLESS_QUERY.test(rest) || rest.includes("/watch/"));
 }
-
-function endOfSegment(url: string, from: number): number {
-  for (let at = from; at < url.length; at += 1) {
-    const code = url.charCodeAt(at);
-    if (code === SLASH || code === QUESTION_MARK) return at;
-  }
-  return url.length;
-}
-
-const SLASH = 47;
-const QUESTION_MARK = 63;
 
 function isSegment(text: string): boolean {
   return text.length > 0 && text.length <= SEGMENT_LENGTH_MAX && SEGMENT.test(text) && text !== "." && text !== "..";

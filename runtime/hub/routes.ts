@@ -52,7 +52,8 @@ export function createRoutes({ sockets, readiness, version }: RoutesOptions): Fi
         sockets.proxy(exchange, info);
         return undefined;
       }
-      if (info.subresource === "attach") return sockets.attach(exchange, info.name);
+      // Something below it is something else.
+      if (info.subresource === "attach" && info.rest === "") return sockets.attach(exchange, info.name);
       throw socketProblem(info);
     }
     if (channel.type === "upgrade") throw new RequestError("BadRequest", { message: "Nothing at this path switches protocols" });
@@ -70,10 +71,10 @@ export function createRoutes({ sockets, readiness, version }: RoutesOptions): Fi
   };
 }
 
-function socketProblem({ subresource, name }: ResourceRequest): RequestError {
+function socketProblem({ subresource, rest, name }: ResourceRequest): RequestError {
   if (subresource !== "") {
     return new RequestError("NotFound", {
-      message: `Nothing is served at sockets/{id}/${subresource}; use sockets/{id}/proxy/direct/{path}`,
+      message: `Nothing is served at sockets/{id}/${subresource}${rest === "" ? "" : "/…"}; use sockets/{id}/proxy/direct/{path}`,
     });
   }
   const what = name === "" ? "Sockets cannot be listed" : "A socket is not an object";

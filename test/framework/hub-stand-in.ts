@@ -29,14 +29,14 @@ export async function startHubStandIn({ parentKubeconfig, kubeconfigOf }: HubSta
   const pushed: string[] = [];
 
   async function targetOf(url: string): Promise<{ readonly connection: Connection; readonly path: string }> {
-    const parsed = parseSocketPath(new URL(url, "http://hub").pathname);
+    const parsed = parseSocketPath(url);
     if (!parsed.found || parsed.path.type !== "proxy") return { connection: parent, path: url };
     const socket = parsed.path;
     const kubeconfig = kubeconfigOf(socket.id);
     if (kubeconfig === undefined) throw new Error(`No child ${socket.id}`);
     const connection = children.get(socket.id) ?? stack.use(await connectKubeconfig({ path: kubeconfig }));
     children.set(socket.id, connection);
-    const path = url.slice(url.indexOf("/proxy/direct") + "/proxy/direct".length);
+    const path = socket.rest.slice("/direct".length);
     pushed.push(path);
     return { connection, path };
   }

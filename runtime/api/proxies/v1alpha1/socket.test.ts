@@ -42,6 +42,15 @@ describe("parseSocketPath", () => {
     // Byte for byte: escapes, double slashes, dots and trailing slashes are the child's business.
     [`${sockets}/c1/proxy/direct/a%2Fb//c/../d/`, { type: "proxy", id: "c1", rest: "/direct/a%2Fb//c/../d/" }],
     [`${sockets}/c1/proxy/https/10.0.0.1:443/x`, { type: "proxy", id: "c1", rest: "/https/10.0.0.1:443/x" }],
+    [`${sockets}/c1/proxy?a=/b`, { type: "proxy", id: "c1", rest: "?a=/b" }],
+    [`${sockets}/c1/proxy/direct?a=%2F&a=b`, { type: "proxy", id: "c1", rest: "/direct?a=%2F&a=b" }],
+    // A query is no part of what is asked for.
+    [`${sockets}?a=b/c1`, { type: "collection" }],
+    [`${sockets}/?a=b`, { type: "collection" }],
+    [`${sockets}/c1?a=/proxy`, { type: "socket", id: "c1" }],
+    [`${sockets}/c1/?a=b`, { type: "socket", id: "c1" }],
+    [`${sockets}/c1/attach?a=/b`, { type: "attach", id: "c1" }],
+    [`${sockets}/c1/attach/?a=b`, { type: "attach", id: "c1" }],
   ])("%s", (path, expected) => {
     expect(parseSocketPath(path)).toEqual({ found: true, path: expected });
   });
@@ -65,16 +74,31 @@ describe("parseSocketPath", () => {
     "/-c1",
     "/c1.",
     "/ä",
+    `/${"a".repeat(64)}/proxy`,
   ])("%s has no cluster id", (tail) => {
     expect(parseSocketPath(sockets + tail)).toMatchObject({ found: false, reason: "InvalidClusterId" });
   });
 
-  test.each(["/c1/proxyx", "/c1/Proxy", "/c1/attach/x", "/c1//", "/c1//proxy", "/c1/%70roxy", "/c1/exec"])(
-    "%s has no known subresource",
-    (tail) => {
-      expect(parseSocketPath(sockets + tail)).toMatchObject({ found: false, reason: "UnknownSubresource" });
-    },
-  );
+  test.each([
+    ["/c1/proxyx", "proxyx", ""],
+    ["/c1/Proxy", "Proxy", ""],
+    ["/c1/attach/x", "attach", "/x"],
+    ["/c1/attach//", "attach", "//"],
+    ["/c1//", "", "/"],
+    ["/c1//proxy", "", "/proxy"],
+    ["/c1/%70roxy", "%70roxy", ""],
+    ["/c1/exec?a=b", "exec", "?a=b"],
+  ])("%s has no known subresource", (tail, subresource, rest) => {
+    const expected = { found: false, reason: "UnknownSubresource", id: "c1", subresource, rest };
+    expect(parseSocketPath(sockets + tail)).toMatchObject(expected);
+  });
+
+  test("a message is bounded, however long the path is", () => {
+    for (const tail of [`/${"a".repeat(10_000)}`, `/c1/${"a".repeat(10_000)}`]) {
+      const parsed = parseSocketPath(sockets + tail);
+      expect("message" in parsed && parsed.message.length).toBeLessThan(500);
+    }
+  });
 
   test("never changes what follows /proxy", () => {
     const id = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);

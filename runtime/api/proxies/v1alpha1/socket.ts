@@ -25,17 +25,26 @@ export type SocketPath =
   | { readonly type: "socket"; readonly id: string }
   /** `/sockets/<id>/attach`: how our agents connect. */
   | { readonly type: "attach"; readonly id: string }
-  /** `/sockets/<id>/proxy…`: `rest` is everything after `/proxy`, as it was sent: "", "/", "/direct/api/v1/pods". */
+  /** `/sockets/<id>/proxy…`: `rest` is everything after `/proxy`, query included, as it was sent: "", "/", "/direct/api/v1/pods?limit=1". */
   | { readonly type: "proxy"; readonly id: string; readonly rest: string };
 
 export type SocketPathResult =
   | { readonly found: true; readonly path: SocketPath }
   /** Not below `/apis/proxies.clusternet.io/v1alpha1/sockets`. */
   | { readonly found: false; readonly reason: "OtherPath" }
-  | { readonly found: false; readonly reason: "InvalidClusterId" | "UnknownSubresource"; readonly message: string };
+  | { readonly found: false; readonly reason: "InvalidClusterId"; readonly message: string }
+  | {
+      readonly found: false;
+      readonly reason: "UnknownSubresource";
+      readonly message: string;
+      readonly id: string;
+      /** The segment after the id, and what follows it, as they were sent. */
+      readonly subresource: string;
+      readonly rest: string;
+    };
 
 /** Of every socket: what follows it is `/<id>/<subresource>`. */
-export const socketsPath = `/apis/${Socket.group}/${Socket.version}/${Socket.plural}`;
+const socketsPath = `/apis/${Socket.group}/${Socket.version}/${Socket.plural}`;
 
 /** Where a child's API server is, below the parent's (or the hub's) URL. */
 export function socketProxyPath(id: string): string {
@@ -54,27 +63,34 @@ export function socketProxyUrl(server: string, id: string): string {
   return server.slice(0, end) + socketProxyPath(id);
 }
 
-/** A path without query, as it was on the wire. What follows `/proxy` is kept byte for byte. */
+/** A path as it was on the wire, with or without its query. What follows `/proxy` is kept byte for byte. */
 export function parseSocketPath(path: string): SocketPathResult {
   if (!path.startsWith(socketsPath)) return { found: false, reason: "OtherPath" };
-  const tail = path.slice(socketsPath.length);
-  if (tail === "" || tail === "/") return { found: true, path: { type: "collection" } };
-  if (!tail.startsWith("/")) return { found: false, reason: "OtherPath" };
-
-  const idEnd = endOfSegment(tail, 1);
-  const id = tail.slice(1, idEnd);
+  const nameAt = socketsPath.length + 1;
+  const separator = path.charCodeAt(socketsPath.length);
+  if (Number.isNaN(separator) || separator === QUESTION_MARK) return { found: true, path: { type: "collection" } };
+  if (separator !== SLASH) return { found: false, reason: "OtherPath" };
+  const idEnd = endOfSegment(path, nameAt);
+  if (idEnd === nameAt && path.charCodeAt(idEnd) !== SLASH) return { found: true, path: { type: "collection" } };
+  const id = path.slice(nameAt, idEnd);
   if (!isClusterId(id)) return { found: false, reason: "InvalidClusterId", message: invalidClusterIdMessage(id) };
 
-  const subresourceEnd = endOfSegment(tail, idEnd + 1);
-  const subresource = tail.slice(idEnd + 1, subresourceEnd);
-  const rest = tail.slice(subresourceEnd);
+  const hasSubresource = path.charCodeAt(idEnd) === SLASH;
+  const subresourceEnd = hasSubresource ? endOfSegment(path, idEnd + 1) : idEnd;
+  const subresource = path.slice(idEnd + 1, subresourceEnd);
+  const rest = path.slice(subresourceEnd);
   if (subresource === "proxy") return { found: true, path: { type: "proxy", id, rest } };
-  if (subresource === "" && rest === "") return { found: true, path: { type: "socket", id } };
-  if (subresource === "attach" && (rest === "" || rest === "/")) return { found: true, path: { type: "attach", id } };
+  const isWhole = rest === "" || rest.startsWith("?");
+  if (subresource === "" && isWhole) return { found: true, path: { type: "socket", id } };
+  if (subresource === "attach" && (isWhole || /^\/($|\?)/.test(rest))) return { found: true, path: { type: "attach", id } };
+  const tail = path.slice(idEnd);
   return {
     found: false,
     reason: "UnknownSubresource",
-    message: `Nothing is served at ${JSON.stringify(tail.slice(idEnd))} of a socket; use /proxy/direct/… or /attach`,
+    message: `Nothing is served at ${JSON.stringify(tail.slice(0, SHOWN_LENGTH_MAX))} of a socket; use /proxy/direct/… or /attach`,
+    id,
+    subresource,
+    rest,
   };
 }
 
@@ -94,10 +110,19 @@ function validClusterId(id: string): string {
 }
 
 function invalidClusterIdMessage(id: string): string {
-  return `${JSON.stringify(id)} is not a cluster id: 1 to 63 of A-Z, a-z, 0-9, "-", "_" and ".", beginning and ending with a letter or digit`;
+  return `${JSON.stringify(id.slice(0, SHOWN_LENGTH_MAX))} is not a cluster id: 1 to 63 of A-Z, a-z, 0-9, "-", "_" and ".", beginning and ending with a letter or digit`;
 }
 
+/** The next `/` or `?`, else the end. A loop: this is asked for every request, and a URL may be long. */
 function endOfSegment(path: string, from: number): number {
-  const slash = path.indexOf("/", from);
-  return slash === -1 ? path.length : slash;
+  for (let at = from; at < path.length; at += 1) {
+    const code = path.charCodeAt(at);
+    if (code === SLASH || code === QUESTION_MARK) return at;
+  }
+  return path.length;
 }
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+/** Longer ones are cut in messages. */
+const SHOWN_LENGTH_MAX = 253;
