@@ -34,6 +34,10 @@ export const SMALLEST_LIMITS: TunnelLimits = {
   creditBytesMax: 4 * KIB,
 };
 
+/** Credit of a stream that has the tunnel for itself, within what was agreed: nobody waits behind it. */
+export const CREDIT_ALONE_BYTES = MIB;
+/** A stream has the tunnel for itself when no other one moved for so long. */
+export const ALONE_AFTER_MS = 50;
 /** Bytes that wait for slow readers or for the wire, per tunnel. */
 export const TUNNEL_BYTES_MAX = 32 * MIB;
 /** The same for all tunnels of one process together. */

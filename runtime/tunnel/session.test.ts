@@ -9,7 +9,7 @@ import { ByteBudget } from "./flow-control.ts";
 import { encodeFrame, FrameType } from "./frame.ts";
 import { encodeHello } from "./handshake.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
-import { DEFAULT_LIMITS, SILENCE_MAX_MS, TUNNEL_BYTES_MAX } from "./limits.ts";
+import { CREDIT_ALONE_BYTES, DEFAULT_LIMITS, SILENCE_MAX_MS, TUNNEL_BYTES_MAX } from "./limits.ts";
 import { createSession, type Session } from "./session.ts";
 import type { SessionOptions } from "./session-options.ts";
 import type { IncomingStream, RequestStream, ResponseHandler, StreamHandler } from "./stream.ts";
@@ -178,6 +178,37 @@ describe("many streams", () => {
     tunnel.hub.close("Enough");
     expect(tunnel.hub.stats.windowsGrownBytes).toBe(0);
   }, 30_000);
+
+  test("a stream that has the tunnel for itself borrows room, and another one's request takes it back", async () => {
+    const clock = createFakeClock();
+    const accepted: IncomingStream[] = [];
+    const keep = (stream: IncomingStream): StreamHandler => {
+      stream.respond({ status: 200, headers: [] });
+      accepted.push(stream);
+      return sink();
+    };
+    const tunnel = await openTunnel({ accept: keep, link: { delayMs: 1, clock }, clock });
+    const open = (): RequestStream => tunnel.hub.request(aRequest(), { ...sink(), onHead: () => undefined }, { end: true });
+    // Slow enough that no measured round trip asks for a larger window.
+    const trickle = async (times: number): Promise<void> => {
+      for (let sent = 0; sent < times; sent += 1) {
+        accepted[0]!.write(Buffer.alloc(128 * 1024));
+        await advance(clock, 20);
+      }
+    };
+    open();
+    await advance(clock, 20);
+    await trickle(2);
+    expect(tunnel.hub.stats.windowsGrownBytes).toBe(0);
+    await trickle(3);
+    expect(tunnel.hub.stats.windowsGrownBytes).toBe(CREDIT_ALONE_BYTES - DEFAULT_LIMITS.creditInitialBytes);
+    for (let request = 0; request < 8; request += 1) {
+      open();
+      await trickle(1);
+    }
+    expect(tunnel.hub.stats.windowsGrownBytes).toBe(0);
+    tunnel.hub.close("Enough");
+  });
 });
 
 describe("raw streams", () => {

@@ -11,11 +11,11 @@
 // (TUN-6) What waits for slow readers and for the wire stays within a budget; above it the stream that holds most is reset.
 
 import { abortReason } from "#std/abort.ts";
-import type { Clock } from "#std/clock.ts";
 import { errorChain, toError } from "#std/errors.ts";
+import { Company } from "./company.ts";
 import { SessionError, StreamError, type SessionEnd, type SessionEndReason } from "./errors.ts";
 import { decodeCredit, decodeGoaway, decodeReset, encodeCredit, encodeGoaway, encodeReset } from "./control.ts";
-import { ByteBudget } from "./flow-control.ts";
+import { ByteBudget, type Pace } from "./flow-control.ts";
 import { decodeMessage, type Frame, FrameType, ProtocolError, STREAM_ID_MAX } from "./frame.ts";
 import { agree, type Agreement, decodeHello, encodeHello, FEATURES, type Hello, VERSIONS } from "./handshake.ts";
 import { decodeRequestHead, decodeResponseHead, encodeRequestHead, encodeResponseHead, type RequestHead } from "./head.ts";
@@ -53,7 +53,6 @@ export function createSession(transport: Transport, options: SessionOptions): Se
 const NO_PAYLOAD = Buffer.alloc(0);
 
 class TunnelSession implements Session, StreamHost {
-  readonly clock: Clock;
   readonly budget: ByteBudget;
   readonly ready: Promise<void>;
   limits: TunnelLimits;
@@ -61,6 +60,7 @@ class TunnelSession implements Session, StreamHost {
   readonly #options: SessionOptions;
   readonly #outbox: Outbox;
   readonly #keepAlive: KeepAlive;
+  readonly #company: Company;
   readonly #streams = new Map<number, TunnelStream>();
   readonly #agreed = Promise.withResolvers<undefined>();
   readonly #ended = Promise.withResolvers<SessionEnd>();
@@ -77,13 +77,13 @@ class TunnelSession implements Session, StreamHost {
   constructor(transport: Transport, options: SessionOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.clock = options.clock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.budget = new ByteBudget(TUNNEL_BYTES_MAX, options.processBudget);
     this.#nextId = options.role === "hub" ? 1 : 2;
     this.ready = this.#agreed.promise;
     // Whoever does not wait for `ready` learns of a failure from `run`.
     this.ready.catch(() => undefined);
+    this.#company = new Company(options.clock);
     this.#keepAlive = new KeepAlive({
       clock: options.clock,
       pingsWhenHeard: options.role === "agent",
@@ -100,9 +100,10 @@ class TunnelSession implements Session, StreamHost {
     return this.#state;
   }
 
-  takeRoundTripMs(): number | undefined {
+  takePace({ id }: TunnelStream): Pace {
     this.#keepAlive.refresh();
-    return this.#keepAlive.roundTripMs;
+    const nowMs = this.#options.clock.monotonic();
+    return { nowMs, roundTripMs: this.#keepAlive.roundTripMs, isAlone: this.#company.isAlone(id) };
   }
 
   get stats(): SessionStats {
@@ -151,6 +152,7 @@ class TunnelSession implements Session, StreamHost {
     this.#nextId += 2;
     this.#openedHere += 1;
     this.#streams.set(stream.id, stream);
+    this.#company.moved(stream.id);
     this.#sendControl(FrameType.open, stream.id, { payload, end });
     return stream;
   }
@@ -234,6 +236,7 @@ class TunnelSession implements Session, StreamHost {
     if (this.#agreement === undefined && frame.type !== FrameType.hello) throw new ProtocolError("A frame before HELLO");
     switch (frame.type) {
       case FrameType.data:
+        this.#company.moved(frame.streamId);
         this.#streamOf(frame)?.receiveData(frame.payload, frame.end);
         return;
       case FrameType.head:
@@ -289,6 +292,7 @@ class TunnelSession implements Session, StreamHost {
     }
     const stream = new TunnelStream(this, { id: streamId, head, isOpener: false, bodyEnded: end });
     this.#streams.set(streamId, stream);
+    this.#company.moved(streamId);
     try {
       const handler = this.#options.accept?.(stream);
       if (handler !== undefined) stream.setHandler(handler);

@@ -10,14 +10,13 @@
 // (STR-4) Exactly one of `onEnd` and `onReset` is called, or neither when this end resets; `onReset` may follow `onEnd` as long as
 //         this end is still sending.
 
-import type { Clock } from "#std/clock.ts";
 import { assert } from "#std/assert.ts";
 import { toError } from "#std/errors.ts";
 import type { ResetReason, StreamError } from "./errors.ts";
-import { type ByteBudget, ReceiveWindow, SendCredit } from "./flow-control.ts";
+import { type ByteBudget, type Pace, ReceiveWindow, SendCredit } from "./flow-control.ts";
 import { FRAME_HEADER_BYTES_MAX, FrameType, ProtocolError, writeFrameHeader } from "./frame.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
-import { QUEUED_CHUNKS_MAX, SEND_QUEUE_BYTES, type TunnelLimits } from "./limits.ts";
+import { CREDIT_ALONE_BYTES, QUEUED_CHUNKS_MAX, SEND_QUEUE_BYTES, type TunnelLimits } from "./limits.ts";
 import type { DataSource } from "./outbox.ts";
 
 /** How a stream talks to its user. */
@@ -69,9 +68,8 @@ export interface IncomingStream extends ByteStream {
 export interface StreamHost {
   readonly limits: TunnelLimits;
   readonly budget: ByteBudget;
-  readonly clock: Clock;
-  /** The shortest round trip seen; asking has it measured again. */
-  takeRoundTripMs(): number | undefined;
+  /** How fast the tunnel is for this stream. The round trip is the shortest one seen; asking has it measured again. */
+  takePace(stream: TunnelStream): Pace;
   sendResponseHead(stream: TunnelStream, head: ResponseHead, end: boolean): void;
   sendCredit(streamId: number, bytes: number): void;
   sendReset(streamId: number, reason: SentResetReason, message: string): void;
@@ -138,7 +136,12 @@ export class TunnelStream implements IncomingStream, DataSource {
     this.isOpener = isOpener;
     this.bodyEnded = bodyEnded;
     this.#credit = new SendCredit(creditInitialBytes);
-    this.#window = new ReceiveWindow({ initialBytes: creditInitialBytes, maxBytes: creditBytesMax, budget: host.budget });
+    this.#window = new ReceiveWindow({
+      initialBytes: creditInitialBytes,
+      maxBytes: creditBytesMax,
+      aloneBytes: CREDIT_ALONE_BYTES,
+      budget: host.budget,
+    });
     if (bodyEnded && isOpener) this.#sending = "ended";
     if (bodyEnded && !isOpener) this.#receiving = "ended";
   }
@@ -336,8 +339,7 @@ export class TunnelStream implements IncomingStream, DataSource {
 
   #returnCredit(): void {
     if (this.#isPaused || this.#isClosed || this.#receiving !== "open" || !this.#window.isReturnDue) return;
-    const nowMs = this.#host.clock.monotonic();
-    const bytes = this.#window.takeReturn({ nowMs, roundTripMs: this.#host.takeRoundTripMs() });
+    const bytes = this.#window.takeReturn(this.#host.takePace(this));
     if (bytes > 0) this.#host.sendCredit(this.id, bytes);
   }
 
