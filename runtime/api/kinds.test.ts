@@ -323,17 +323,27 @@ const upstream: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+const delivery = ["", ".drift", ".ignoreFields", ".adoption", ".onDelete", ".maxDeletePercent"].map(
+  (field) => `spec.delivery${field}`,
+);
+
 /** What we add. Everything here is optional and marked in the docs. */
 const extensions: Readonly<Record<string, readonly string[]>> = {
-  Base: ["status", "status.observedGeneration", "status.conditions"],
-  Description: ["status.observedGeneration", "status.conditions", "status.inventory", "status.manifestStatuses[].available"],
+  Base: [...delivery, "status", "status.observedGeneration", "status.conditions"],
+  Description: [
+    ...delivery,
+    "status.observedGeneration",
+    "status.conditions",
+    "status.inventory",
+    "status.manifestStatuses[].available",
+  ],
   FeedInventory: ["status", "status.observedGeneration", "status.conditions"],
   Globalization: ["status", "status.observedGeneration", "status.conditions"],
   Localization: ["status", "status.observedGeneration", "status.conditions"],
   HelmChart: ["status.observedGeneration", "status.conditions"],
   HelmRelease: ["status.observedGeneration", "status.conditions"],
   Manifest: ["status", "status.observedGeneration", "status.conditions"],
-  Subscription: ["status.observedGeneration", "status.conditions"],
+  Subscription: [...delivery, "status.observedGeneration", "status.conditions"],
   ClusterRegistrationRequest: ["spec.publicKey", "status.sealedToken", "status.observedGeneration", "status.conditions"],
   ManagedCluster: ["status.observedGeneration"],
 };

@@ -4,6 +4,7 @@ import * as z from "zod";
 
 import { ageColumn, defineKind, extension, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { categories, groups, versions } from "#api/names.ts";
+import { DeliveryPolicy } from "./delivery-policy.ts";
 import { baseExamples } from "./examples.ts";
 import { Feed } from "./feed.ts";
 
@@ -17,7 +18,9 @@ export const Base = defineKind({
   categories: [categories.clusternet],
   description:
     "The feeds of one Subscription for one cluster. Made by the controller-manager; also what a new cluster starts with.",
-  spec: z.object({ feeds: z.array(Feed).describe("What the cluster gets.") }).describe("What the cluster gets."),
+  spec: z
+    .object({ feeds: z.array(Feed).describe("What the cluster gets."), delivery: DeliveryPolicy.optional() })
+    .describe("What the cluster gets."),
   status: statusSchema({}).describe("Whether the feeds could be made into Descriptions.").meta(extension),
   columns: [ageColumn],
   examples: baseExamples,

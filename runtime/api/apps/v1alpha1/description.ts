@@ -5,6 +5,7 @@ import * as z from "zod";
 import { ageColumn, defineKind, extension, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { anyObject, bytes } from "#api/fields.ts";
 import { categories, groups, versions } from "#api/names.ts";
+import { DeliveryPolicy } from "./delivery-policy.ts";
 import { descriptionExamples } from "./examples.ts";
 import { Feed } from "./feed.ts";
 
@@ -19,6 +20,7 @@ const spec = z
     charts: z.array(chartReference).optional().describe("Helm: the charts."),
     raw: z.array(bytes).optional().describe("Generic: one JSON object each. Helm: the values, at the index of their chart."),
     chartRaw: z.array(bytes).optional().describe("Helm: the HelmChart objects as JSON, at the index of their chart."),
+    delivery: DeliveryPolicy.optional(),
   })
   .describe("What one cluster gets.");
 
@@ -28,6 +30,10 @@ export const InventoryEntry = z.object({
   namespace: z.string().optional().describe("Namespace of the object; absent for cluster-scoped kinds."),
   name: z.string().describe("Name of the object."),
   uid: z.string().optional().describe("Uid in the child: only this very object may be deleted."),
+  origin: z
+    .enum(["Adopted", "Skipped"])
+    .optional()
+    .describe("The object was there before us: taken over, or left alone. Absent: it was made for the Description."),
 });
 export type InventoryEntry = Immutable<z.output<typeof InventoryEntry>>;
 

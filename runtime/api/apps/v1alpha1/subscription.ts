@@ -7,6 +7,7 @@ import { ageColumn, defineKind, type Immutable, type KindOf, statusSchema } from
 import { clusterId, clusterName, int32, int64 } from "#api/fields.ts";
 import { LabelSelector } from "#api/meta.ts";
 import { categories, groups, versions } from "#api/names.ts";
+import { DeliveryPolicy } from "./delivery-policy.ts";
 import { Feed } from "./feed.ts";
 import { subscriptionExamples } from "./examples.ts";
 
@@ -55,6 +56,7 @@ const spec = z
     subscribers: z.array(subscriber).describe("Which clusters: those that any entry selects."),
     clusterTolerations: z.array(Toleration).optional().describe("Taints of clusters that do not keep this Subscription away."),
     feeds: z.array(Feed).describe("What these clusters get."),
+    delivery: DeliveryPolicy.optional(),
   })
   .describe("What goes where.");
 

@@ -9,6 +9,7 @@ import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, referenceKeys } from "#controller-manager/informers.ts";
 import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { descriptionName } from "#delivery/names.ts";
+import { policyPatch } from "#delivery/policy.ts";
 import type { RenderProblem } from "#delivery/render.ts";
 import { setCondition } from "#kube/conditions.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -109,7 +110,8 @@ async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSign
     const { labels: ours, annotations: marks, ownerReferences } = description.metadata;
     const held = [...new Set([...has, finalizers.apps])];
     const metadata = { resourceVersion, labels: ours, annotations: marks, ownerReferences, finalizers: held };
-    await client.patch(Description, keyOf(action.current), { type: "merge", body: { metadata, spec: description.spec } }, signal);
+    const spec = { ...description.spec, delivery: policyPatch(action.current.spec.delivery, description.spec.delivery) };
+    await client.patch(Description, keyOf(action.current), { type: "merge", body: { metadata, spec } }, signal);
   }
   const created = action.type === "create";
   log.info("description.changed", { change: action.type, description: keyTextOf(description), reason });

@@ -56,6 +56,19 @@ const dataOf = (description: Description): unknown => decodeRaw(description.spec
 describe("planDescription", () => {
   const first = carriedOut(planDescription(base, world([manifest({ a: "1" })], [])));
 
+  test("hands the delivery policy on, and a change of it renders nothing", () => {
+    const strict: Base = { ...base, spec: { ...base.spec, delivery: { adoption: "Fail" } } };
+    const waiting = globalization("later", "ApplyLater", '{"data":{"a":"2"}}');
+    const { action } = planDescription(strict, world([manifest({ a: "1" })], [waiting], first));
+    if (action.type !== "update") throw new Error(`planned ${action.type}`);
+    expect(action).toMatchObject({
+      reason: "delivery policy changed",
+      description: { spec: { delivery: { adoption: "Fail" } } },
+    });
+    expect(dataOf(action.description)).toEqual({ a: "1" });
+    expect(planDescription(strict, world([manifest({ a: "1" })], [waiting], action.description)).action.type).toBe("none");
+  });
+
   test("does nothing while nothing changes", () => {
     expect(planDescription(base, world([manifest({ a: "1" })], [], first))).toEqual({
       action: { type: "none" },

@@ -9,10 +9,11 @@ import { annotations, conditionTypes, finalizers } from "#api/names.ts";
 import type { ResolvedFeed } from "#delivery/feeds.ts";
 import { descriptionLabels, descriptionName } from "#delivery/names.ts";
 import { orderOverrides, type Override } from "#delivery/overrides.ts";
+import { withPolicy } from "#delivery/policy.ts";
 import { overridesOfFeeds, render, renderTrigger, type RenderProblem } from "#delivery/render.ts";
 import type { NewCondition } from "#kube/conditions.ts";
 import { matchesSelector } from "#kube/selector.ts";
-import { canonicalHash } from "#std/canonical-json.ts";
+import { canonicalHash, deepEqual } from "#std/canonical-json.ts";
 
 export interface BaseWorld {
   readonly feeds: readonly ResolvedFeed[];
@@ -42,6 +43,12 @@ export function planDescription(base: Base, world: BaseWorld): BasePlan {
   const trigger = renderTrigger({ feeds, overrides });
   const previous = description?.spec.raw ?? [];
   const isCurrent = description?.metadata.annotations?.[annotations.renderedFrom] === mark(trigger, previous);
+  if (isCurrent && !deepEqual(description.spec.delivery, base.spec.delivery)) {
+    // Nothing is rendered for it: an override that waits goes on waiting.
+    const same = describe(base, { raw: previous, trigger });
+    const action = { type: "update", description: same, current: description, reason: "delivery policy changed" } as const;
+    return { action, problems: undefined };
+  }
   if (isCurrent && isReported(base)) return { action: { type: "none" }, problems: undefined };
 
   const cluster = world.clusters[0]?.metadata.name ?? base.metadata.namespace ?? "";
@@ -107,7 +114,7 @@ function describe(base: Base, { raw, trigger }: { readonly raw: readonly string[
       finalizers: [finalizers.apps],
       ownerReferences: [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }],
     },
-    spec: { deployer: "Generic", raw },
+    spec: { deployer: "Generic", raw, ...withPolicy(base.spec.delivery) },
   };
 }
 

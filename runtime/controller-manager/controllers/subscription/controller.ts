@@ -6,6 +6,7 @@ import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { finalizers, labels, normalEventReasons } from "#api/names.ts";
+import { policyPatch } from "#delivery/policy.ts";
 import type { Client } from "#kube/client.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
@@ -78,7 +79,8 @@ async function carryOut(action: BaseAction, { client }: DeliveryDeps, signal: Ab
           labels: action.base.metadata.labels,
           finalizers: [...new Set([...(metadata.finalizers ?? []), finalizers.apps])],
         },
-        spec: action.base.spec,
+        // A merge patch removes only what it names.
+        spec: { feeds: action.base.spec.feeds, delivery: policyPatch(action.current.spec.delivery, action.base.spec.delivery) },
       };
       await client.patch(Base, keyOf(action.current), { type: "merge", body }, signal);
       return;

@@ -6,6 +6,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { annotations, finalizers } from "#api/names.ts";
 import { baseLabels, baseName } from "#delivery/names.ts";
+import { withPolicy } from "#delivery/policy.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 export type BaseAction =
@@ -58,7 +59,7 @@ function planOne(subscription: Subscription, binding: string, world: World): rea
       finalizers: [finalizers.apps],
       ...(isInit === undefined ? {} : { annotations: { [annotations.defaultClusterInit]: isInit } }),
     },
-    spec: { feeds: subscription.spec.feeds },
+    spec: { feeds: subscription.spec.feeds, ...withPolicy(subscription.spec.delivery) },
   };
   // One that upstream made has a random name; it is taken over, so that its objects stay where they are.
   const current = world.base(`${namespace}/${name}`) ?? world.bases.find((other) => other.metadata.namespace === namespace);
@@ -69,7 +70,8 @@ function planOne(subscription: Subscription, binding: string, world: World): rea
 }
 
 function difference(current: Base, base: Base): string | undefined {
-  if (!deepEqual(current.spec, base.spec)) return "feeds changed";
+  if (!deepEqual(current.spec.feeds, base.spec.feeds)) return "feeds changed";
+  if (!deepEqual(current.spec.delivery, base.spec.delivery)) return "delivery policy changed";
   const has = current.metadata.labels ?? {};
   if (Object.entries(base.metadata.labels ?? {}).some(([key, value]) => has[key] !== value)) return "labels changed";
   return current.metadata.finalizers?.includes(finalizers.apps) === true ? undefined : "finalizer is missing";
