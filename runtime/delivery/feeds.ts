@@ -1,11 +1,12 @@
-// Feeds -> the templates they name, or why a feed cannot be used: missing, ambiguous, not granted, not supported. Pure.
+// Feeds -> the templates they name, or why a feed cannot be used: missing, ambiguous, not granted, not in its repository. Pure.
 
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
+import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, groups } from "#api/names.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
-export type FeedReason = "FeedMissing" | "FeedAmbiguous" | "FeedNotGranted" | "FeedUnsupported";
+export type FeedReason = "FeedMissing" | "FeedAmbiguous" | "FeedNotGranted" | "FeedChartNotFound" | "FeedUnsupported";
 
 export type ResolvedFeed =
   | { readonly feed: Feed; readonly found: true; readonly template: JsonObject; readonly identity: Feed }
@@ -29,7 +30,7 @@ export function manifestFeedKeys(manifest: Manifest): readonly string[] {
 /** `manifests`: what the index holds under the feed's key. */
 export function resolveFeed(feed: Feed, manifests: readonly Manifest[], rules: FeedRules): ResolvedFeed {
   const refuse = (reason: FeedReason, message: string): ResolvedFeed => ({ feed, found: false, reason, message });
-  if (isChart(feed)) return refuse("FeedUnsupported", `${feedText(feed)}: HelmChart feeds are not supported yet`);
+  if (isChartFeed(feed)) return refuse("FeedUnsupported", `${feedText(feed)}: HelmChart feeds are not supported yet`);
   const [manifest, second] = manifests;
   if (manifest === undefined) return refuse("FeedMissing", `${feedText(feed)}: there is no Manifest with this template`);
   if (second !== undefined) {
@@ -39,18 +40,68 @@ export function resolveFeed(feed: Feed, manifests: readonly Manifest[], rules: F
   const identity = identityOf(manifest.template);
   if (identity === undefined)
     return refuse("FeedMissing", `${feedText(feed)}: Manifest ${manifest.metadata.name} is not an object`);
-  if (!mayUse(manifest, identity, rules)) {
-    const grant = `annotation ${annotations.allowSubscriptionsFrom} of Manifest ${manifest.metadata.name}`;
-    return refuse(
-      "FeedNotGranted",
-      `${feedText(feed)}: outside of namespace ${rules.subscriptionNamespace}, and ${grant} does not allow it`,
-    );
-  }
+  if (!mayUse(manifest, identity, rules)) return refuse("FeedNotGranted", notGranted(feed, manifest, rules));
   return { feed, found: true, template: manifest.template, identity };
 }
 
-function isChart({ kind, apiVersion }: Feed): boolean {
-  return kind === "HelmChart" && apiVersion.startsWith(`${groups.apps}/`);
+/** `charts`: the HelmCharts that the feed may mean. */
+export function resolveChart(feed: Feed, charts: readonly HelmChart[], rules: FeedRules): ResolvedFeed {
+  const refuse = (reason: FeedReason, message: string): ResolvedFeed => ({ feed, found: false, reason, message });
+  const [chart, second] = charts;
+  if (chart === undefined) return refuse("FeedMissing", `${feedText(feed)}: there is no such HelmChart`);
+  if (second !== undefined) {
+    const names = charts.map(({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`).toSorted();
+    return refuse("FeedAmbiguous", `${feedText(feed)}: several HelmCharts match (${names.join(", ")}); name the namespace`);
+  }
+  const identity = chartIdentity(chart);
+  if (!mayUse(chart, identity, rules)) return refuse("FeedNotGranted", notGranted(feed, chart, rules));
+  if (chart.status?.phase === "NotFound") {
+    return refuse("FeedChartNotFound", `${feedText(feed)}: ${chart.status.reason ?? "it is not in its repository"}`);
+  }
+  return { feed, found: true, template: chartTemplate(chart), identity };
+}
+
+export function isChartFeed({ kind, apiVersion }: Feed): boolean {
+  return kind === HelmChart.kind && apiVersion.startsWith(`${groups.apps}/`);
+}
+
+/** Under which keys an index finds a HelmChart. */
+export function chartFeedKeys(chart: HelmChart): readonly string[] {
+  const identity = chartIdentity(chart);
+  return [feedKey(identity), feedKey({ ...identity, namespace: "" })];
+}
+
+function chartIdentity({ metadata: { namespace, name } }: HelmChart): Feed {
+  return { apiVersion: HelmChart.apiVersion, kind: HelmChart.kind, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** Charts come from a cache and are shared, so one template is made of each. */
+const chartTemplates = new WeakMap<HelmChart, JsonObject>();
+
+/** What a HelmChart is to a cluster: without its status and what the API server keeps about it. */
+function chartTemplate(chart: HelmChart): JsonObject {
+  const known = chartTemplates.get(chart);
+  if (known !== undefined) return known;
+  const { namespace, name, labels = {}, annotations: own = {} } = chart.metadata;
+  const kept = Object.fromEntries(Object.entries(own).filter(([key]) => !PARENT_ANNOTATIONS.has(key)));
+  const metadata = { ...(namespace === undefined ? {} : { namespace }), name, labels, annotations: kept };
+  const template: JsonObject = { ...chartIdentityType, metadata, spec: chart.spec };
+  chartTemplates.set(chart, template);
+  return template;
+}
+
+const chartIdentityType = { apiVersion: HelmChart.apiVersion, kind: HelmChart.kind };
+
+/** They speak to the parent, and may change while nothing changes for a cluster. */
+const PARENT_ANNOTATIONS: ReadonlySet<string> = new Set([
+  annotations.feedProtection,
+  annotations.allowSubscriptionsFrom,
+  "kubectl.kubernetes.io/last-applied-configuration",
+]);
+
+function notGranted(feed: Feed, { kind, metadata }: Manifest | HelmChart, { subscriptionNamespace }: FeedRules): string {
+  const grant = `annotation ${annotations.allowSubscriptionsFrom} of ${kind} ${metadata.name}`;
+  return `${feedText(feed)}: outside of namespace ${subscriptionNamespace}, and ${grant} does not allow it`;
 }
 
 /** `Deployment shop/web`. */
@@ -76,10 +127,12 @@ export function identityOf(object: JsonObject): Feed | undefined {
   return { apiVersion, kind, name, ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}) };
 }
 
-function mayUse(manifest: Manifest, identity: Feed, { subscriptionNamespace, crossNamespaceFeeds }: FeedRules): boolean {
+function mayUse(
+  { metadata }: Manifest | HelmChart,
+  identity: Feed,
+  { subscriptionNamespace, crossNamespaceFeeds }: FeedRules,
+): boolean {
   if (crossNamespaceFeeds || identity.namespace === subscriptionNamespace) return true;
-  const granted = (manifest.metadata.annotations?.[annotations.allowSubscriptionsFrom] ?? "")
-    .split(",")
-    .map((part) => part.trim());
+  const granted = (metadata.annotations?.[annotations.allowSubscriptionsFrom] ?? "").split(",").map((part) => part.trim());
   return granted.includes("*") || granted.includes(subscriptionNamespace);
 }

@@ -7,20 +7,32 @@ import type { KubeObject, ObjectKey } from "#api/meta.ts";
 import { createdByValues, labels, labelValueLengthMax } from "#api/names.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 
-/** Kubernetes' limit, less the longest suffix that we add (`-generic`). */
-const BASE_NAME_LENGTH_MAX = 253 - 8;
+/** Kubernetes' limit. */
+const NAME_LENGTH_MAX = 253;
+
+/** Less the longest suffix that we add (`-generic`). */
+const BASE_NAME_LENGTH_MAX = NAME_LENGTH_MAX - 8;
 
 /** Kubernetes' limit for a field manager. */
 const FIELD_MANAGER_LENGTH_MAX = 128;
 
 /** A namespace cannot contain a dot, so two Subscriptions never share this name. */
 export function baseName({ name, namespace }: ObjectKey): string {
-  const full = `${name}.${namespace ?? ""}`;
-  return full.length <= BASE_NAME_LENGTH_MAX ? full : `${full.slice(0, BASE_NAME_LENGTH_MAX - 17)}-${canonicalHash(full)}`;
+  return shortened(`${name}.${namespace ?? ""}`, BASE_NAME_LENGTH_MAX);
 }
 
 export function descriptionName(base: string): string {
   return `${base}-generic`;
+}
+
+/** The Base's Description of its charts. */
+export function helmDescriptionName(base: string): string {
+  return `${base}-helm`;
+}
+
+/** `<description>-<chart's namespace>-<chart's name>`, as upstream looks it up. */
+export function helmReleaseName(description: string, { namespace, name }: ObjectKey): string {
+  return shortened(`${description}-${namespace ?? ""}-${name}`, NAME_LENGTH_MAX);
 }
 
 /** The labels of upstream, all of them: also on Descriptions, where upstream lost config.name and subs.name. */
@@ -72,10 +84,11 @@ export function parseOwner(owner: string): ObjectKey | undefined {
 
 /** One field manager per Description, whoever delivers it: pushing and pulling can take turns. */
 export function fieldManagerOf(description: Description): string {
-  const full = `clusternet/${ownerText(description)}`;
-  return full.length <= FIELD_MANAGER_LENGTH_MAX
-    ? full
-    : `${full.slice(0, FIELD_MANAGER_LENGTH_MAX - 17)}-${canonicalHash(full)}`;
+  return shortened(`clusternet/${ownerText(description)}`, FIELD_MANAGER_LENGTH_MAX);
+}
+
+function shortened(full: string, lengthMax: number): string {
+  return full.length <= lengthMax ? full : `${full.slice(0, lengthMax - 17)}-${canonicalHash(full)}`;
 }
 
 /** A longer name is no label value; the object's own fields say it. */

@@ -1,4 +1,4 @@
-// Base + templates + overrides -> one Description; deleted Base -> no Description, then no finalizer.
+// Base + templates + overrides -> its Descriptions; deleted Base -> no Description, then no finalizer.
 
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
@@ -8,7 +8,7 @@ import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, referenceKeys } from "#controller-manager/informers.ts";
 import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
-import { descriptionName } from "#delivery/names.ts";
+import { descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { RenderProblem } from "#delivery/render.ts";
 import { setCondition } from "#kube/conditions.ts";
@@ -17,7 +17,7 @@ import { removeFinalizer } from "#kube/finalizers.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
-import { baseConditions, planDescription, type BaseWorld, type DescriptionAction } from "./plan.ts";
+import { baseConditions, planDescriptions, type BaseWorld, type DescriptionAction } from "./plan.ts";
 
 export interface BaseDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
@@ -63,10 +63,10 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
     await removeDescriptions(base, deps, signal);
     return done;
   }
-  const { action, problems } = planDescription(base, worldOf(base, deps));
+  const { actions, problems } = planDescriptions(base, worldOf(base, deps));
   // Said before it is done: a crash in between is followed by doing it, and never leaves an old report.
   if (problems !== undefined) await report(base, { problems, deps }, signal);
-  await carryOut(base, { action, deps }, signal);
+  for (const action of actions) await carryOut(base, { action, deps }, signal);
   return done;
 }
 
@@ -74,15 +74,18 @@ function worldOf(base: Base, { informers, crossNamespaceFeeds }: BaseDeps): Base
   const { namespace = "", uid = "", labels: own = {} } = base.metadata;
   const rules = { crossNamespaceFeeds, subscriptionNamespace: own[labels.subscriptionNamespace] ?? "" };
   const feeds = base.spec.feeds.map((feed) => resolveFeed(feed, informers.manifests.byIndex(by.feed, feedKey(feed)), rules));
-  const expected = descriptionName(base.metadata.name);
+  const descriptionOf = (name: string): Description | undefined =>
+    informers.descriptions.get(`${namespace}/${name}`) ??
+    informers.descriptions.byIndex(by.base, uid).find(({ metadata }) => metadata.name === name);
   return {
     feeds,
     globalizations: informers.globalizations.list(),
     localizations: informers.localizations.byIndex(by.namespace, namespace),
     clusters: informers.managedClusters.byIndex(by.namespace, namespace),
-    description:
-      informers.descriptions.get(`${namespace}/${expected}`) ??
-      informers.descriptions.byIndex(by.base, uid).find(({ metadata }) => metadata.name === expected),
+    descriptions: {
+      generic: descriptionOf(descriptionName(base.metadata.name)),
+      helm: descriptionOf(helmDescriptionName(base.metadata.name)),
+    },
   };
 }
 
@@ -93,7 +96,7 @@ interface Planned {
 
 async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSignal): Promise<void> {
   const { client, events, log } = deps;
-  if (action.type === "none") return;
+  if (action.type === "delete") return deleteDescription(action, deps, signal);
   const { description, reason } = action;
   if (action.type === "create") {
     try {
@@ -151,19 +154,23 @@ function findOverride(text: string, { informers }: BaseDeps): ReturnType<typeof 
   return kind === "Globalization" ? informers.globalizations.get(key) : informers.localizations.get(key);
 }
 
-async function removeDescriptions(base: Base, { client, informers, log }: BaseDeps, signal: AbortSignal): Promise<void> {
+async function deleteDescription(
+  { description, reason }: Pick<DescriptionAction, "description" | "reason">,
+  { client, log }: BaseDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (description.metadata.deletionTimestamp !== undefined) return;
+  const precondition = description.metadata.uid === undefined ? {} : { uid: description.metadata.uid };
+  await client.delete(Description, keyOf(description), { propagationPolicy: "Background", ...precondition }, signal);
+  log.info("description.changed", { change: "delete", description: keyTextOf(description), reason });
+}
+
+async function removeDescriptions(base: Base, deps: BaseDeps, signal: AbortSignal): Promise<void> {
+  const { client, informers } = deps;
   const { uid = "", namespace = "" } = base.metadata;
   const known = informers.descriptions.byIndex(by.base, uid);
-  for (const description of known) {
-    if (description.metadata.deletionTimestamp !== undefined) continue;
-    const precondition = description.metadata.uid === undefined ? {} : { uid: description.metadata.uid };
-    await client.delete(Description, keyOf(description), { propagationPolicy: "Background", ...precondition }, signal);
-    log.info("description.changed", {
-      change: "delete",
-      description: keyTextOf(description),
-      reason: "its Base is being deleted",
-    });
-  }
+  const reason = "its Base is being deleted";
+  for (const description of known) await deleteDescription({ description, reason }, deps, signal);
   if (known.length > 0) return;
   // The cache may not know a Description that was made a moment ago: this once, ask.
   const { items } = await client.list(Description, { namespace, labelSelector: `${labels.configUid}=${uid}` }, signal);

@@ -7,7 +7,7 @@ import type { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { resolveFeed } from "#delivery/feeds.ts";
 import { decodeRaw } from "#delivery/render.ts";
-import { baseConditions, planDescription, type BaseWorld } from "./plan.ts";
+import { baseConditions, planDescriptions, type BaseWorld } from "./plan.ts";
 
 const feed = { apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name: "c" };
 const base: Base = {
@@ -45,65 +45,65 @@ const world = (
   globalizations,
   localizations: [],
   clusters: [],
-  description,
+  descriptions: { generic: description, helm: undefined },
 });
-const carriedOut = (plan: ReturnType<typeof planDescription>): Description => {
-  if (plan.action.type === "none") throw new Error("nothing was planned");
-  return plan.action.description;
+const carriedOut = (plan: ReturnType<typeof planDescriptions>): Description => {
+  const [action] = plan.actions;
+  if (action === undefined) throw new Error("nothing was planned");
+  return action.description;
 };
 const dataOf = (description: Description): unknown => decodeRaw(description.spec.raw![0]!)?.["data"];
 
-describe("planDescription", () => {
-  const first = carriedOut(planDescription(base, world([manifest({ a: "1" })], [])));
+describe("planDescriptions", () => {
+  const first = carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [])));
 
   test("hands the delivery policy on, and a change of it renders nothing", () => {
     const strict: Base = { ...base, spec: { ...base.spec, delivery: { adoption: "Fail" } } };
     const waiting = globalization("later", "ApplyLater", '{"data":{"a":"2"}}');
-    const { action } = planDescription(strict, world([manifest({ a: "1" })], [waiting], first));
-    if (action.type !== "update") throw new Error(`planned ${action.type}`);
+    const [action] = planDescriptions(strict, world([manifest({ a: "1" })], [waiting], first)).actions;
+    if (action?.type !== "update") throw new Error("no update was planned");
     expect(action).toMatchObject({
       reason: "delivery policy changed",
       description: { spec: { delivery: { adoption: "Fail" } } },
     });
     expect(dataOf(action.description)).toEqual({ a: "1" });
-    expect(planDescription(strict, world([manifest({ a: "1" })], [waiting], action.description)).action.type).toBe("none");
+    expect(planDescriptions(strict, world([manifest({ a: "1" })], [waiting], action.description)).actions).toEqual([]);
   });
 
   test("does nothing while nothing changes", () => {
-    expect(planDescription(base, world([manifest({ a: "1" })], [], first))).toEqual({
-      action: { type: "none" },
+    expect(planDescriptions(base, world([manifest({ a: "1" })], [], first))).toEqual({
+      actions: [],
       problems: undefined,
     });
   });
 
   test("an ApplyLater override waits, and comes in with the next change", () => {
     const later = globalization("later", "ApplyLater", "data: {later: x}");
-    expect(planDescription(base, world([manifest({ a: "1" })], [later], first)).action.type).toBe("none");
-    const second = carriedOut(planDescription(base, world([manifest({ a: "2" })], [later], first)));
+    expect(planDescriptions(base, world([manifest({ a: "1" })], [later], first)).actions).toEqual([]);
+    const second = carriedOut(planDescriptions(base, world([manifest({ a: "2" })], [later], first)));
     expect(dataOf(second)).toEqual({ a: "2", later: "x" });
-    expect(planDescription(base, world([manifest({ a: "2" })], [], second)).action.type).toBe("none");
+    expect(planDescriptions(base, world([manifest({ a: "2" })], [], second)).actions).toEqual([]);
   });
 
   test("an ApplyNow override is rendered at once, and rolled back at once when it goes", () => {
     const now = globalization("now", "ApplyNow", "data: {now: x}");
-    const second = carriedOut(planDescription(base, world([manifest({ a: "1" })], [now], first)));
+    const second = carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [now], first)));
     expect(dataOf(second)).toEqual({ a: "1", now: "x" });
-    expect(dataOf(carriedOut(planDescription(base, world([manifest({ a: "1" })], [], second))))).toEqual({ a: "1" });
+    expect(dataOf(carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [], second))))).toEqual({ a: "1" });
   });
 
   test("a Description that somebody edited is put back", () => {
     const edited = { ...first, spec: { ...first.spec, raw: [] } };
-    expect(dataOf(carriedOut(planDescription(base, world([manifest({ a: "1" })], [], edited))))).toEqual({ a: "1" });
+    expect(dataOf(carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [], edited))))).toEqual({ a: "1" });
   });
 
   test.each([
     ["a template that is gone", [], "FeedMissing"],
     ["two templates that match", [manifest({ a: "1" }), { ...manifest({}), metadata: { name: "other" } }], "FeedAmbiguous"],
   ] as const)("%s removes nothing, and is said", (_what, manifests, reason) => {
-    const { action, problems } = planDescription(base, world(manifests, [], first));
+    const { actions, problems } = planDescriptions(base, world(manifests, [], first));
     expect(problems).toMatchObject([{ reason }]);
-    if (action.type === "none") throw new Error("the cause was not recorded");
-    expect(action.description.spec.raw).toEqual(first.spec.raw);
+    expect(actions[0]!.description.spec.raw).toEqual(first.spec.raw);
     expect(baseConditions(base, problems!)[0]).toMatchObject({ type: "FeedsResolved", status: "False", reason });
   });
 
@@ -112,14 +112,14 @@ describe("planDescription", () => {
     const feeds = base.spec.feeds.map((each) =>
       resolveFeed(each, [manifest({ a: "2" })], { ...rules, subscriptionNamespace: "other" }),
     );
-    const { action, problems } = planDescription(foreign, { ...world([], [], first), feeds });
+    const { actions, problems } = planDescriptions(foreign, { ...world([], [], first), feeds });
     expect(problems).toMatchObject([{ reason: "FeedNotGranted" }]);
-    expect(action.type === "none" ? undefined : action.description.spec.raw).toEqual(first.spec.raw);
+    expect(actions[0]!.description.spec.raw).toEqual(first.spec.raw);
   });
 
   test("a Base that can render nothing yet makes no empty Description", () => {
-    expect(planDescription(base, world([], []))).toMatchObject({
-      action: { type: "none" },
+    expect(planDescriptions(base, world([], []))).toMatchObject({
+      actions: [],
       problems: [{ reason: "FeedMissing" }],
     });
   });

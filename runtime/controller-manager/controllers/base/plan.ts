@@ -1,4 +1,6 @@
-// Which Description a Base needs, from its feeds and the overrides for its cluster; and what to say about it. Pure.
+// Which Descriptions a Base needs, from its feeds and the overrides for its cluster; and what to say about it. Pure.
+//
+// All objects are in one Description (deployer Generic), all charts in another one (deployer Helm).
 
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
@@ -6,8 +8,9 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import type { Localization } from "#api/apps/v1alpha1/localization.ts";
 import { annotations, conditionTypes, finalizers } from "#api/names.ts";
-import type { ResolvedFeed } from "#delivery/feeds.ts";
-import { descriptionLabels, descriptionName } from "#delivery/names.ts";
+import { isChartFeed, type ResolvedFeed } from "#delivery/feeds.ts";
+import { renderCharts, type ChartSpec } from "#delivery/helm/render-charts.ts";
+import { descriptionLabels, descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import { orderOverrides, type Override } from "#delivery/overrides.ts";
 import { withPolicy } from "#delivery/policy.ts";
 import { overridesOfFeeds, render, renderTrigger, type RenderProblem } from "#delivery/render.ts";
@@ -22,46 +25,104 @@ export interface BaseWorld {
   readonly localizations: readonly Localization[];
   /** The ManagedClusters of the Base's namespace: normally one. */
   readonly clusters: readonly ManagedCluster[];
-  /** The Description that this Base has. */
-  readonly description: Description | undefined;
+  /** The Descriptions that this Base has: of objects, and of charts. */
+  readonly descriptions: { readonly generic: Description | undefined; readonly helm: Description | undefined };
 }
 
 export type DescriptionAction =
-  | { readonly type: "none" }
   | { readonly type: "create"; readonly description: Description; readonly reason: string }
-  | { readonly type: "update"; readonly description: Description; readonly current: Description; readonly reason: string };
+  | { readonly type: "update"; readonly description: Description; readonly current: Description; readonly reason: string }
+  | { readonly type: "delete"; readonly description: Description; readonly reason: string };
 
 export interface BasePlan {
-  readonly action: DescriptionAction;
+  readonly actions: readonly DescriptionAction[];
   /** undefined: nothing was rendered, what the status says still holds. */
   readonly problems: readonly RenderProblem[] | undefined;
 }
 
-export function planDescription(base: Base, world: BaseWorld): BasePlan {
-  const { feeds, description } = world;
-  const overrides = overridesFor(base, world);
-  const trigger = renderTrigger({ feeds, overrides });
-  const previous = description?.spec.raw ?? [];
-  const isCurrent = description?.metadata.annotations?.[annotations.renderedFrom] === mark(trigger, previous);
-  if (isCurrent && !deepEqual(description.spec.delivery, base.spec.delivery)) {
-    // Nothing is rendered for it: an override that waits goes on waiting.
-    const same = describe(base, { raw: previous, trigger });
-    const action = { type: "update", description: same, current: description, reason: "delivery policy changed" } as const;
-    return { action, problems: undefined };
+export function planDescriptions(base: Base, world: BaseWorld): BasePlan {
+  const halves = [genericHalf(base, world), helmHalf(base, world)];
+  if (halves.every(({ isCurrent }) => isCurrent) && isReported(base)) {
+    return { actions: halves.flatMap((half) => policyChange(base, half)), problems: undefined };
   }
-  if (isCurrent && isReported(base)) return { action: { type: "none" }, problems: undefined };
+  const planned = halves.map((half) => planHalf(base, half));
+  return { actions: planned.flatMap(({ action }) => action), problems: planned.flatMap(({ problems }) => problems) };
+}
 
-  const cluster = world.clusters[0]?.metadata.name ?? base.metadata.namespace ?? "";
-  const { raw, problems } = render({ feeds, overrides, previous, cluster });
-  if (isCurrent) return { action: { type: "none" }, problems };
-  const wanted = describe(base, { raw, trigger });
-  if (description !== undefined) {
-    const reason = sameList(previous, raw) ? "inputs changed, result did not" : "templates, feeds or overrides changed";
-    return { action: { type: "update", description: wanted, current: description, reason }, problems };
+/** One of the two Descriptions. */
+interface Half {
+  readonly current: Description | undefined;
+  readonly name: string;
+  /** What it is rendered from, as a hash. */
+  readonly trigger: string;
+  /** It was rendered from just that, or is not needed and not there. */
+  readonly isCurrent: boolean;
+  /** No feed asks for it. */
+  readonly isUnwanted: boolean;
+  readonly render: () => { readonly spec: Description["spec"]; readonly problems: readonly RenderProblem[] };
+}
+
+function genericHalf(base: Base, world: BaseWorld): Half {
+  const feeds = world.feeds.filter(({ feed }) => !isChartFeed(feed));
+  const overrides = overridesFor(base, feeds, world);
+  const current = world.descriptions.generic;
+  const previous = current?.spec.raw ?? [];
+  const trigger = renderTrigger({ feeds, overrides });
+  // A Base that names nothing at all has an empty Description: that is what is delivered.
+  const isUnwanted = feeds.length === 0 && world.feeds.length > 0;
+  return {
+    current,
+    name: descriptionName(base.metadata.name),
+    trigger,
+    isUnwanted,
+    isCurrent: isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous)),
+    render: () => {
+      const { raw, problems } = render({ feeds, overrides, previous, cluster: clusterName(base, world) });
+      return { spec: { deployer: "Generic", raw }, problems };
+    },
+  };
+}
+
+function helmHalf(base: Base, world: BaseWorld): Half {
+  const feeds = world.feeds.filter(({ feed }) => isChartFeed(feed));
+  const overrides = overridesFor(base, feeds, world);
+  const current = world.descriptions.helm;
+  const previous = chartsOf(current?.spec);
+  const trigger = renderTrigger({ feeds, overrides });
+  const isUnwanted = feeds.length === 0;
+  return {
+    current,
+    name: helmDescriptionName(base.metadata.name),
+    trigger,
+    isUnwanted,
+    isCurrent: isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous)),
+    render: () => {
+      const { spec, problems } = renderCharts({ feeds, overrides, previous, cluster: clusterName(base, world) });
+      return { spec: { deployer: "Helm", ...spec }, problems };
+    },
+  };
+}
+
+function planHalf(
+  base: Base,
+  half: Half,
+): { readonly action: readonly DescriptionAction[]; readonly problems: readonly RenderProblem[] } {
+  const { current, isCurrent, isUnwanted } = half;
+  if (isUnwanted) {
+    const reason = "no feed asks for it any more";
+    return { action: current === undefined ? [] : [{ type: "delete", description: current, reason }], problems: [] };
+  }
+  const { spec, problems } = half.render();
+  if (isCurrent) return { action: policyChange(base, half), problems };
+  const description = describe(base, { ...half, spec });
+  if (current !== undefined) {
+    const isSame = deepEqual(renderedOf(current.spec), renderedOf(spec));
+    const reason = isSame ? "inputs changed, result did not" : "templates, feeds or overrides changed";
+    return { action: [{ type: "update", description, current, reason }], problems };
   }
   // Nothing to deliver yet, and a Description without objects would count as delivered.
-  if (raw.length === 0 && problems.length > 0) return { action: { type: "none" }, problems };
-  return { action: { type: "create", description: wanted, reason: "the Base has none" }, problems };
+  if ((spec.raw ?? []).length === 0 && problems.length > 0) return { action: [], problems };
+  return { action: [{ type: "create", description, reason: "the Base has none" }], problems };
 }
 
 export function baseConditions(base: Base, problems: readonly RenderProblem[]): readonly NewCondition[] {
@@ -89,8 +150,20 @@ export function baseConditions(base: Base, problems: readonly RenderProblem[]): 
   ];
 }
 
+/** Nothing is rendered for another policy: an override that waits goes on waiting. */
+function policyChange(base: Base, half: Half): readonly DescriptionAction[] {
+  const { current } = half;
+  if (current === undefined || deepEqual(current.spec.delivery, base.spec.delivery)) return [];
+  const { delivery: _old, ...spec } = current.spec;
+  return [{ type: "update", description: describe(base, { ...half, spec }), current, reason: "delivery policy changed" }];
+}
+
 /** Globalizations whose affinity selects this cluster, then its Localizations; for these feeds; without those that are going. */
-function overridesFor(base: Base, { feeds, globalizations, localizations, clusters }: BaseWorld): readonly Override[] {
+function overridesFor(
+  base: Base,
+  feeds: readonly ResolvedFeed[],
+  { globalizations, localizations, clusters }: BaseWorld,
+): readonly Override[] {
   const selected = globalizations.filter(
     ({ spec: { clusterAffinity } }) =>
       clusterAffinity === undefined || clusters.some(({ metadata }) => matchesSelector(clusterAffinity, metadata.labels)),
@@ -100,7 +173,14 @@ function overridesFor(base: Base, { feeds, globalizations, localizations, cluste
   return orderOverrides(overridesOfFeeds(feeds, live));
 }
 
-function describe(base: Base, { raw, trigger }: { readonly raw: readonly string[]; readonly trigger: string }): Description {
+function clusterName(base: Base, { clusters }: BaseWorld): string {
+  return clusters[0]?.metadata.name ?? base.metadata.namespace ?? "";
+}
+
+function describe(
+  base: Base,
+  { name: ownName, spec, trigger }: { readonly name: string; readonly spec: Description["spec"]; readonly trigger: string },
+): Description {
   const { name, namespace = "", uid = "" } = base.metadata;
   const { apiVersion, kind } = Base;
   return {
@@ -108,25 +188,34 @@ function describe(base: Base, { raw, trigger }: { readonly raw: readonly string[
     kind: Description.kind,
     metadata: {
       namespace,
-      name: descriptionName(name),
+      name: ownName,
       labels: descriptionLabels(base),
-      annotations: { [annotations.renderedFrom]: mark(trigger, raw) },
+      annotations: { [annotations.renderedFrom]: mark(trigger, renderedOf(spec)) },
       finalizers: [finalizers.apps],
       ownerReferences: [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }],
     },
-    spec: { deployer: "Generic", raw, ...withPolicy(base.spec.delivery) },
+    spec: { ...spec, ...withPolicy(base.spec.delivery) },
   };
 }
 
+/** What was rendered, without who delivers it. */
+function renderedOf(spec: Description["spec"]): unknown {
+  return spec.deployer === "Helm" ? chartsOf(spec) : (spec.raw ?? []);
+}
+
+function chartsOf(spec: Description["spec"] | undefined): ChartSpec {
+  return { charts: spec?.charts ?? [], raw: spec?.raw ?? [], chartRaw: spec?.chartRaw ?? [] };
+}
+
+function isMarked(description: Description | undefined, expected: string): boolean {
+  return description?.metadata.annotations?.[annotations.renderedFrom] === expected;
+}
+
 /** With the result in it, so that an edit of the Description by hand is noticed too. */
-function mark(trigger: string, raw: readonly string[]): string {
-  return `${trigger}.${canonicalHash(raw)}`;
+function mark(trigger: string, rendered: unknown): string {
+  return `${trigger}.${canonicalHash(rendered)}`;
 }
 
 function isReported({ metadata, status }: Base): boolean {
   return status?.observedGeneration === metadata.generation;
-}
-
-function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index]);
 }
