@@ -30,11 +30,6 @@ export function helmDescriptionName(base: string): string {
   return `${base}-helm`;
 }
 
-/** `<description>-<chart's namespace>-<chart's name>`, as upstream looks it up. */
-export function helmReleaseName(description: string, { namespace, name }: ObjectKey): string {
-  return shortened(`${description}-${namespace ?? ""}-${name}`, NAME_LENGTH_MAX);
-}
-
 /** The labels of upstream, all of them: also on Descriptions, where upstream lost config.name and subs.name. */
 export function baseLabels(subscription: KubeObject, cluster: ManagedCluster): Readonly<Record<string, string>> {
   const { name, namespace = "", uid = "" } = subscription.metadata;

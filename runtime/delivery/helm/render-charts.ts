@@ -6,7 +6,6 @@ import type { Description } from "#api/apps/v1alpha1/description.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { feedText, namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
-import type { JsonObject } from "#delivery/json.ts";
 import type { Override } from "#delivery/overrides.ts";
 import type { RenderInput, RenderProblem } from "#delivery/render.ts";
 
@@ -99,11 +98,6 @@ function bounded(rendered: RenderedCharts, { feeds, previous }: Pick<ChartsInput
   if (bytes <= HELM_DESCRIPTION_BYTES_MAX || first === undefined) return rendered;
   const message = `All charts together are ${String(bytes)} bytes, more than ${String(HELM_DESCRIPTION_BYTES_MAX)}: use several Subscriptions`;
   return { spec: previous, problems: [...rendered.problems, { feed: first.feed, reason: "TooLarge", message }] };
-}
-
-/** The values of one chart as `spec.raw` holds them. */
-export function encodeValues(values: JsonObject | undefined): string {
-  return encode(values === undefined || Object.keys(values).length === 0 ? NO_VALUES : JSON.stringify(values));
 }
 
 function encode(text: string): string {
