@@ -2,6 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 
+import * as eventReasons from "./event-reasons.ts";
 import * as names from "./names.ts";
 
 const known = [
@@ -121,12 +122,12 @@ const known = [
 ];
 
 test.each(known)("%s", (text) => {
-  const all = Object.values(names)
+  const all = Object.values({ ...names, ...eventReasons })
     .flatMap((group): unknown[] => (typeof group === "object" ? Object.values(group) : [group]))
     .flat();
   expect(all).toContain(text);
 });
 
 test("events about feeds that do not exist", () => {
-  expect(names.nonexistentEventReason("HelmChart")).toBe("NonexistentHelmChart");
+  expect(eventReasons.nonexistentEventReason("HelmChart")).toBe("NonexistentHelmChart");
 });

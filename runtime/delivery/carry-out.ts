@@ -2,7 +2,8 @@
 
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ObjectKey } from "#api/meta.ts";
-import { conditionTypes, normalEventReasons, warningEventReasons } from "#api/names.ts";
+import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
+import { conditionTypes } from "#api/names.ts";
 import type { Client } from "#kube/client.ts";
 import { isConditionTrue } from "#kube/conditions.ts";
 import { after, done, type Result } from "#kube/controller.ts";

@@ -2,7 +2,7 @@
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { normalEventReasons, warningEventReasons } from "#api/names.ts";
+import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
 import type { Client } from "#kube/client.ts";
 import { isConflict } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";

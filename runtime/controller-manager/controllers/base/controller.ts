@@ -3,7 +3,8 @@
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
-import { finalizers, labels, normalEventReasons, warningEventReasons } from "#api/names.ts";
+import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
+import { finalizers, labels } from "#api/names.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, referenceKeys } from "#controller-manager/informers.ts";

@@ -2,7 +2,8 @@
 
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { conditionTypes, finalizers, labels, warningEventReasons } from "#api/names.ts";
+import { warningEventReasons } from "#api/event-reasons.ts";
+import { conditionTypes, finalizers, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";

@@ -5,7 +5,8 @@ import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { finalizers, labels, normalEventReasons } from "#api/names.ts";
+import { normalEventReasons } from "#api/event-reasons.ts";
+import { finalizers, labels } from "#api/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { Client } from "#kube/client.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";

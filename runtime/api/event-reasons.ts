@@ -1,0 +1,53 @@
+// Reasons of our Events.
+
+/** Spelled as upstream spells them, oddities included. */
+export const normalEventReasons = {
+  aggregateStatus: "AggregateStatus",
+  baseCreated: "BaseCreated",
+  baseUpdated: "BaseUpdated",
+  descriptionCreated: "DescriptionCreated",
+  descriptionUpdated: "DescriptionUpdated",
+  feedInventorySynced: "FeedInventorySynced",
+  finalizerInjected: "FinalizerInjected",
+  helmReleaseUpdated: "HelmReleaseUpdated",
+  helmReleasesCreated: "HelmReleasesCreated",
+  successfullyDeployed: "SuccessfullyDeployed",
+  successfullyPruningFeed: "SuccessfullyPruningFeed",
+  synced: "Synced",
+  scheduled: "Scheduled",
+} as const;
+
+export const warningEventReasons = {
+  badSchedulingResult: "BadSchedulingResult",
+  chartLocateFailure: "ChartLocateFailure",
+  failedAggregateStatus: "FailedAggregateStatus",
+  failedApplyingOverrides: "FailedApplyingOverrides",
+  failedDeletingDescription: "FailedDeletingDescription",
+  failedInjectingFinalizer: "FailedInjectingFinalizer",
+  failedMarshalingResource: "FailedMarshalingResource",
+  failedRetrievingObjects: "FailedRetrievingObjects",
+  failedScheduling: "FailedScheduling",
+  failedSynced: "FailedSynced",
+  failedSyncingBase: "FailedSyncingBase",
+  failedSyncingDescription: "FailedSyncingDescription",
+  failedSyncingLocalization: "FailedSyncingLocalization",
+  failedUpdatingClusterStatus: "FailedUpdatingClusterStatus",
+  feedInventoryNotSynced: "FeedInventoryNotSynced",
+  helmChartNotFound: "HelmChartNotFound",
+  helmReleaseFailure: "HelmReleaseFailure",
+  invalidOverridePolicy: "InvalidOverridePolicy",
+  managedClusterNotFound: "ManagedClusterNotFound",
+  multipleBases: "MultipleBases",
+  multipleLocalizations: "MultipleLocalizations",
+  replicaJsonPathUnset: "ReplicaJsonPathUnset",
+  unParseableFeeds: "UnParseableFeeds",
+  unSuccessfullyDeployed: "UnSuccessfullyDeployed",
+  unequalLengths: "UnequalLengths",
+  unsuccessfullyPruningFeed: "UnsuccessfullyPruningFeed",
+  verifyingHelmChart: "VerifyingHelmChart",
+} as const;
+
+/** A feed of this kind does not exist. */
+export function nonexistentEventReason(kind: string): string {
+  return `Nonexistent${kind}`;
+}
