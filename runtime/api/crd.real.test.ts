@@ -114,6 +114,13 @@ describe("bad values are refused, with the field's name", () => {
     ["Description", { deployer: "generic" }, "spec.deployer"],
     ["Description", { deployer: "Generic", raw: ["%%%"] }, "spec.raw[0]"],
     ["Description", { deployer: "Helm", charts: [{ name: "a" }] }, "spec.charts[0].namespace"],
+    ["Globalization", { ...override, overrides: [{ type: "FieldMergePatch", value: "", fieldFormat: "YAML" }] }, "fieldPath"],
+    [
+      "Globalization",
+      { ...override, overrides: [{ type: "FieldMergePatch", value: "", fieldFormat: "YAML", fieldPath: "data" }] },
+      "starts with /",
+    ],
+    ["Globalization", { ...override, overrides: [{ type: "FieldJSONPatch", value: "", fieldPath: "/data/x" }] }, "fieldFormat"],
     ["FeedInventory", { feeds: [{ ...feed, desiredReplicas: "3" }] }, "spec.feeds[0].desiredReplicas"],
     [
       "FeedInventory",

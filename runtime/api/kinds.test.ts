@@ -83,6 +83,9 @@ const feed = (path: string): Record<string, string> => ({
 const overrides = {
   "spec.overridePolicy": 'string ApplyNow|ApplyLater ="ApplyLater"',
   "spec.overrides": "array",
+  // The rules are ours: upstream finds out when it renders.
+  "spec.overrides[]":
+    "object (!self.type.startsWith('Field') || (has(self.fieldPath) && self.fieldPath.startsWith('/'))) (!self.type.startsWith('Field') || has(self.fieldFormat))",
   "spec.overrides[].name": "string",
   "spec.overrides[].value": "string!",
   "spec.overrides[].type": "string! Helm|JSONPatch|MergePatch|FieldJSONPatch|FieldMergePatch",

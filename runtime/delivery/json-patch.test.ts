@@ -96,7 +96,7 @@ describe("applyJsonPatch", () => {
       it: "a failed test",
       operations: [{ op: "test", path: "/spec/replicas", value: 3 }],
       path: "/spec/replicas",
-      message: /the value is 1/,
+      message: /^test failed: the value is another$/,
     },
     { it: "a pointer without a slash", operations: [{ op: "remove", path: "spec" }], path: "spec", message: /JSON pointer/ },
     {

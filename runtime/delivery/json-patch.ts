@@ -39,6 +39,11 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
   return state.root;
 }
 
+/** What is at a JSON pointer. Throws PatchError when nothing is. */
+export function readPointer(document: unknown, path: string): unknown {
+  return read({ root: document, copied: 0 }, path);
+}
+
 interface State {
   root: unknown;
   copied: number;
@@ -67,8 +72,8 @@ function applyOne(state: State, { op, path, from, value }: JsonPatchOperation): 
       return;
     }
     case "test":
-      if (!equalJson(read(state, path), value))
-        throw new PatchError(path, `test failed: the value is ${excerpt(read(state, path))}`);
+      // Which value it has instead is not said: messages are read by more people than Secrets.
+      if (!equalJson(read(state, path), value)) throw new PatchError(path, "test failed: the value is another");
       return;
     default:
       op satisfies never;
@@ -168,7 +173,7 @@ function escapeSegment(segment: string): string {
   return segment.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-function excerpt(value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined;
-  return text === undefined ? "absent" : text.length > 100 ? `${text.slice(0, 100)}…` : text;
+function excerpt(text: string): string {
+  const quoted = JSON.stringify(text);
+  return quoted.length > 100 ? `${quoted.slice(0, 100)}…` : quoted;
 }

@@ -8,6 +8,12 @@ export type MutableJsonObject = Record<string, unknown>;
 /** Deeper values are refused: no Kubernetes object needs it, and every walk over a value is recursive. */
 const JSON_DEPTH_MAX = 64;
 
+/** A larger object fits into no Description, and hardly into etcd. */
+const RESULT_BYTES_MAX = 1024 * 1024;
+
+/** A patch may put a deep value into a deep place. */
+const RESULT_DEPTH_MAX = 2 * JSON_DEPTH_MAX;
+
 /** A key that JavaScript treats specially; no Kubernetes field is called so. */
 const FORBIDDEN_KEY = "__proto__";
 
@@ -28,7 +34,7 @@ export function cloneJson(value: unknown): unknown {
 
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
-  if (isRawNumber(a) || isRawNumber(b)) return isRawNumber(a) && isRawNumber(b) && a.rawJSON === b.rawJSON;
+  if (isRawNumber(a) || isRawNumber(b)) return equalNumbers(a, b);
   if (Array.isArray(a) || Array.isArray(b)) {
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => equalJson(item, b[index]));
   }
@@ -37,11 +43,45 @@ export function equalJson(a: unknown, b: unknown): boolean {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]));
 }
 
+/** Two numbers of which one is raw. Integers are raw only where a JavaScript number would lie about them; decimals may be either. */
+function equalNumbers(a: unknown, b: unknown): boolean {
+  const [left, right] = [numberText(a), numberText(b)];
+  if (left === undefined || right === undefined) return false;
+  return left === right || (/[.eE]/.test(left + right) && Number(left) === Number(right));
+}
+
+function numberText(value: unknown): string | undefined {
+  if (isRawNumber(value)) return value.rawJSON;
+  return typeof value === "number" ? String(value) : undefined;
+}
+
 /** Number of values inside a value, itself included. */
 export function countJson(value: unknown): number {
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + countJson(item), 1);
   if (!isJsonObject(value)) return 1;
   return Object.values(value).reduce((sum: number, member) => sum + countJson(member), 1);
+}
+
+/** Why the result of a patch may not be used: too large, or too deep; undefined when it is fine. Stops as soon as it knows. */
+export function resultProblem(value: unknown): string | undefined {
+  const budget = { bytes: RESULT_BYTES_MAX };
+  const problem = spend(value, budget, 0);
+  return problem === undefined ? undefined : `the result is ${problem}`;
+}
+
+/** About as many bytes as the JSON text has. */
+function spend(value: unknown, budget: { bytes: number }, depth: number): string | undefined {
+  if (depth > RESULT_DEPTH_MAX) return `nested deeper than ${String(RESULT_DEPTH_MAX)} levels`;
+  budget.bytes -= typeof value === "string" ? value.length + 3 : 3;
+  if (budget.bytes < 0) return `larger than ${String(RESULT_BYTES_MAX)} bytes`;
+  const isList = Array.isArray(value);
+  if (!isList && !isJsonObject(value)) return undefined;
+  for (const [key, member] of Object.entries(value)) {
+    if (!isList) budget.bytes -= key.length + 3;
+    const problem = spend(member, budget, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 /** Why a value may not be used: too deep, or a key that reaches for prototypes; undefined when it is fine. */

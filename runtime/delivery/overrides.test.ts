@@ -1,20 +1,24 @@
-// Which override wins, and what is refused, as stories: test/golden/overrides/order.md.
+// Which override wins, what each type does, and what is refused, as stories: test/golden/overrides.
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { parse } from "yaml";
+import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
 import { testGolden } from "#test/framework/golden.ts";
 import type { JsonObject } from "./json.ts";
-import { applyOverrides, orderOverrides, problemText, type Override } from "./overrides.ts";
+import { parsePatchValue } from "./patch-value.ts";
+import { applyChartOverrides, applyOverrides, orderOverrides, problemText, type Override } from "./overrides.ts";
 
 interface Story {
+  /** The template, or the HelmChart. */
   readonly object: JsonObject;
+  /** Of a HelmChart. */
+  readonly values?: JsonObject;
   readonly overrides: readonly {
     readonly kind: "Globalization" | "Localization";
     readonly name: string;
     readonly priority?: number;
     readonly created?: string;
-    readonly patches: readonly { readonly name?: string; readonly type: "JSONPatch"; readonly value: unknown }[];
+    readonly patches: readonly (Omit<OverrideConfig, "value"> & { readonly value: unknown })[];
   }[];
 }
 
@@ -34,15 +38,46 @@ const overridesOf = ({ overrides }: Story): Override[] =>
     },
   }));
 
-testGolden("overrides/order.md", (lines) => {
-  const story = parse(lines.join("\n")) as Story;
-  const result = applyOverrides(story.object, orderOverrides(overridesOf(story)));
+const storyOf = (lines: readonly string[]): Story => {
+  const parsed = parsePatchValue(lines.join("\n"));
+  if (!("value" in parsed)) throw new Error(JSON.stringify(parsed));
+  return parsed.value as Story;
+};
+
+const tell = (lines: readonly string[]): readonly string[] => {
+  const story = storyOf(lines);
+  const overrides = orderOverrides(overridesOf(story));
+  const { object, values } = story;
+  const result =
+    values === undefined ? applyOverrides(object, overrides) : applyChartOverrides({ chart: object, values }, overrides);
   const steps = result.steps.map(
     ({ override, patch, type, outcome, reason }) =>
       `${override} ${patch} ${type}: ${outcome}${reason === undefined ? "" : ` (${reason})`}`,
   );
-  return [...steps, result.ok ? JSON.stringify(result.object) : problemText(result.problem, "paris")];
-});
+  if (!result.ok) return [...steps, problemText(result.problem, "paris")];
+  if ("values" in result)
+    return [...steps, `values ${JSON.stringify(result.values)}`, `chart ${JSON.stringify(result.chart["spec"])}`];
+  return [...steps, ...shown(result.object)];
+};
+
+/** A text field of several lines is shown as lines. */
+function shown(object: JsonObject): readonly string[] {
+  const data = Object.entries((object["data"] ?? {}) as Readonly<Record<string, unknown>>);
+  const texts = data.filter((entry): entry is [string, string] => typeof entry[1] === "string" && entry[1].includes("\n"));
+  return texts.length === 0
+    ? [JSON.stringify(object)]
+    : texts.flatMap(([name, text]) => [
+        `${name}:`,
+        ...text
+          .split("\n")
+          .slice(0, -1)
+          .map((line) => `  ${line}`),
+      ]);
+}
+
+testGolden("overrides/order.md", tell);
+testGolden("overrides/fields.md", tell);
+testGolden("overrides/charts.md", tell);
 
 test("the order is total: the same overrides give the same result, however they arrive", () => {
   const override = fc.record({

@@ -1,18 +1,16 @@
-// Applies overrides to one object, in their total order, and says what each of them did. Pure.
+// Applies overrides to one feed, in their total order, and says what each of them did. Pure.
 //
 // Order: all Globalizations, then all Localizations; within these by priority, lowest first; then the older creationTimestamp first;
 // then by name. Whoever comes later wins. Inside one override its patches are applied in the order they are written.
 //
-// A patch that cannot apply stops the object, not the others: the object keeps what was rendered last, and the problem names the
-// override, the patch, the path and the cluster. (Upstream skips a JSONPatch whose path is missing without a word.)
+// A patch that cannot apply stops the feed, not the others: the feed keeps what was rendered last, and the problem names the override,
+// the patch, the path and the cluster. (Upstream skips a JSONPatch whose path is missing without a word.)
 
-import { isJsonObject, type JsonObject } from "./json.ts";
-import { applyJsonPatch, PatchError, type JsonPatchOperation } from "./json-patch.ts";
-import { applyMergePatch } from "./merge-patch.ts";
-import { parsePatchValue } from "./patch-value.ts";
 import type { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import type { Localization } from "#api/apps/v1alpha1/localization.ts";
 import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
+import { applyPatch, type PatchTarget } from "./apply-patch.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
 
 export interface OverrideStep {
   /** `Globalization web-everywhere`, `Localization paris/web`. */
@@ -20,8 +18,12 @@ export interface OverrideStep {
   /** The patch's name, or `#0` by position. */
   readonly patch: string;
   readonly type: OverrideConfig["type"];
+  readonly target: PatchTarget;
   readonly outcome: "applied" | "skipped" | "failed";
   readonly reason?: string;
+  /** The target before and after this step; the same object where nothing was applied. */
+  readonly before: JsonObject;
+  readonly after: JsonObject;
 }
 
 export interface OverrideProblem {
@@ -32,9 +34,22 @@ export interface OverrideProblem {
   readonly reason: string;
 }
 
-export type Overridden =
-  | { readonly ok: true; readonly object: JsonObject; readonly steps: readonly OverrideStep[] }
-  | { readonly ok: false; readonly problem: OverrideProblem; readonly steps: readonly OverrideStep[] };
+interface Failed {
+  readonly ok: false;
+  readonly problem: OverrideProblem;
+  readonly steps: readonly OverrideStep[];
+}
+
+export type Overridden = { readonly ok: true; readonly object: JsonObject; readonly steps: readonly OverrideStep[] } | Failed;
+
+export interface ChartAndValues {
+  /** The whole HelmChart object. */
+  readonly chart: JsonObject;
+  /** `{}` where nothing overrides the chart's own. */
+  readonly values: JsonObject;
+}
+
+export type OverriddenChart = (ChartAndValues & { readonly ok: true; readonly steps: readonly OverrideStep[] }) | Failed;
 
 export type Override = Globalization | Localization;
 
@@ -50,31 +65,65 @@ export function orderOverrides(overrides: readonly Override[]): readonly Overrid
   );
 }
 
-/** `overrides` in the order of orderOverrides. */
+/** An object of a generic feed. `overrides` in the order of orderOverrides. */
 export function applyOverrides(object: JsonObject, overrides: readonly Override[]): Overridden {
-  const steps: OverrideStep[] = [];
-  let current = object;
-  for (const override of overrides) {
-    for (const [index, config] of (override.spec.overrides ?? []).entries()) {
-      const step = { override: overrideText(override), patch: config.name ?? `#${String(index)}`, type: config.type };
-      const result = applyPatch(current, config);
-      if (result.outcome === "failed") {
-        steps.push({ ...step, outcome: "failed", reason: result.reason });
-        return {
-          ok: false,
-          steps,
-          problem: { override: step.override, patch: step.patch, path: result.path, reason: result.reason },
-        };
-      }
-      if (result.outcome === "applied") current = result.object;
-      steps.push({ ...step, outcome: result.outcome, ...(result.outcome === "skipped" ? { reason: result.reason } : {}) });
-    }
-  }
-  return { ok: true, object: withoutSystemFields(current), steps };
+  const result = applyAll({ object }, overrides, ({ overrideChart }) => (overrideChart === true ? "chart" : "object"));
+  if (!result.ok) return result;
+  return { ok: true, object: withoutSystemFields(result.targets.object ?? object), steps: result.steps };
+}
+
+/**
+ * A HelmChart feed: patches work on the values, those with `overrideChart` on the HelmChart object. (Upstream lets a JSONPatch work on
+ * the values even then, and drops a value called `status`; we do neither.) `overrides` in the order of orderOverrides.
+ */
+export function applyChartOverrides({ chart, values }: ChartAndValues, overrides: readonly Override[]): OverriddenChart {
+  const result = applyAll({ chart, values }, overrides, ({ overrideChart }) => (overrideChart === true ? "chart" : "values"));
+  if (!result.ok) return result;
+  const { targets, steps } = result;
+  return { ok: true, chart: withoutSystemFields(targets.chart ?? chart), values: targets.values ?? values, steps };
 }
 
 export function problemText({ override, patch, path, reason }: OverrideProblem, cluster: string): string {
   return `${override}, patch ${patch}, cluster ${cluster}: ${path === "" ? "" : `${path} `}${reason}`;
+}
+
+/** How messages and statuses name an override: `Globalization web`, `Localization paris/web`. */
+function overrideText({ kind, metadata }: Override): string {
+  return metadata.namespace === undefined ? `${kind} ${metadata.name}` : `${kind} ${metadata.namespace}/${metadata.name}`;
+}
+
+type Targets = Readonly<Partial<Record<PatchTarget, JsonObject>>>;
+type Applied = { readonly ok: true; readonly targets: Targets; readonly steps: readonly OverrideStep[] } | Failed;
+
+const NOT_A_CHART = { outcome: "failed", path: "", reason: "overrideChart is for HelmChart feeds" } as const;
+
+function applyAll(initial: Targets, overrides: readonly Override[], targetOf: (config: OverrideConfig) => PatchTarget): Applied {
+  const steps: OverrideStep[] = [];
+  let targets = initial;
+  for (const override of overrides) {
+    for (const [index, config] of (override.spec.overrides ?? []).entries()) {
+      const named = { override: overrideText(override), patch: config.name ?? `#${String(index)}` };
+      const target = targetOf(config);
+      const before = targets[target];
+      const result = before === undefined ? NOT_A_CHART : applyPatch({ object: before, target }, config);
+      const after = result.outcome === "applied" ? result.object : before;
+      const reason = result.outcome === "applied" ? {} : { reason: result.reason };
+      steps.push({
+        ...named,
+        type: config.type,
+        target,
+        outcome: result.outcome,
+        ...reason,
+        before: before ?? {},
+        after: after ?? {},
+      });
+      if (result.outcome === "failed") {
+        return { ok: false, steps, problem: { ...named, path: result.path, reason: result.reason } };
+      }
+      targets = { ...targets, [target]: after };
+    }
+  }
+  return { ok: true, targets, steps };
 }
 
 /** What the child's API server decides; a template may come from a dry run and carry the parent's. */
@@ -94,92 +143,6 @@ const SYSTEM_METADATA = new Set([
   "managedFields",
   "selfLink",
 ]);
-
-type PatchResult =
-  | { readonly outcome: "applied"; readonly object: JsonObject }
-  | { readonly outcome: "skipped"; readonly reason: string }
-  | { readonly outcome: "failed"; readonly path: string; readonly reason: string };
-
-function applyPatch(object: JsonObject, config: OverrideConfig): PatchResult {
-  if (config.overrideChart === true) return failed("overrideChart is for HelmChart feeds");
-  const parsed = parsePatchValue(config.value);
-  if (!parsed.ok) return failed(`value ${parsed.reason}`);
-  if ("blank" in parsed) return { outcome: "skipped", reason: "the value is blank" };
-  switch (config.type) {
-    case "MergePatch":
-      return checked(object, applyMergePatch(object, parsed.value));
-    case "JSONPatch":
-      return jsonPatch(object, parsed.value);
-    case "Helm":
-    case "FieldJSONPatch":
-    case "FieldMergePatch":
-      return failed(`type ${config.type} is not supported for this feed`);
-    default:
-      return failed(`type ${String(config.type satisfies never)} is not known`);
-  }
-}
-
-function jsonPatch(object: JsonObject, value: unknown): PatchResult {
-  if (!Array.isArray(value)) return failed("value is not a list of operations");
-  const wrong = value.findIndex((operation) => !isOperation(operation));
-  if (wrong !== -1) return failed(`operation ${String(wrong)} is not a JSON Patch operation`);
-  try {
-    return checked(object, applyJsonPatch(object, value.filter(isOperation)));
-  } catch (error) {
-    if (error instanceof PatchError) return { outcome: "failed", path: error.path, reason: error.message };
-    throw error;
-  }
-}
-
-const OPERATIONS = new Set(["add", "remove", "replace", "move", "copy", "test"]);
-const NEEDS_VALUE = new Set(["add", "replace", "test"]);
-
-function isOperation(value: unknown): value is JsonPatchOperation {
-  if (!isJsonObject(value)) return false;
-  const { op, path, from } = value;
-  return (
-    typeof op === "string" &&
-    OPERATIONS.has(op) &&
-    typeof path === "string" &&
-    (from === undefined || typeof from === "string") &&
-    (!NEEDS_VALUE.has(op) || Object.hasOwn(value, "value"))
-  );
-}
-
-/** A patch changes an object; it never turns it into another one. */
-function checked(before: JsonObject, after: unknown): PatchResult {
-  if (!isJsonObject(after)) return failed("the result is not an object");
-  for (const path of ["apiVersion", "kind", "metadata.namespace", "metadata.name"]) {
-    const [was, is] = [at(before, path), at(after, path)];
-    if (was !== is) {
-      const pointer = `/${path.replace(".", "/")}`;
-      return {
-        outcome: "failed",
-        path: pointer,
-        reason: `identifies the object and cannot be changed (${text(was)} to ${text(is)})`,
-      };
-    }
-  }
-  return { outcome: "applied", object: after };
-}
-
-function at(object: JsonObject, path: string): unknown {
-  const [first = "", second] = path.split(".");
-  const member = object[first];
-  return second === undefined ? member : isJsonObject(member) ? member[second] : undefined;
-}
-
-function text(value: unknown): string {
-  return value === undefined ? "absent" : JSON.stringify(value);
-}
-
-function failed(reason: string): PatchResult {
-  return { outcome: "failed", path: "", reason };
-}
-
-function overrideText({ kind, metadata }: Override): string {
-  return metadata.namespace === undefined ? `${kind} ${metadata.name}` : `${kind} ${metadata.namespace}/${metadata.name}`;
-}
 
 function stage({ kind }: Override): number {
   return kind === "Globalization" ? 0 : 1;

@@ -23,6 +23,13 @@ export function parseExactJson(text: string): unknown {
   );
 }
 
+/** Like parseExactJson, and decimals keep their text too (`1.0`, `1e400`): for JSON that is written back into somebody's file. */
+export function parseVerbatimJson(text: string): unknown {
+  return json.parse(text, (_key, value, { source }) =>
+    typeof value === "number" && source !== undefined && source !== String(value) ? json.rawJSON(source) : value,
+  );
+}
+
 /** The value of an integer's text: a number where that is exact, else the raw text. */
 export function exactInteger(text: string): unknown {
   return exactNumber(text, Number(text));
