@@ -7,7 +7,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { openSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NODE_OPTIONS } from "#install/deployment.ts";
@@ -83,7 +83,6 @@ interface Start {
 
 async function startProcesses({ parent, child, directory, stack, print }: Start): Promise<Bed> {
   const program = join(directory, "program");
-  await mkdir(program);
   await compileInto(program, ["test/bench/proxy-agent.ts"]);
   const clusterId = (await child.admin.get<{ metadata: { uid: string } }>("/api/v1/namespaces/kube-system"))?.metadata.uid ?? "";
   const hubAddress = await installHub(parent);
