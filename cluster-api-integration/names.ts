@@ -23,15 +23,17 @@ export function clusterKeyOf({ metadata: { namespace = "", name } }: KubeObject)
 }
 
 /**
- * The Cluster's own name, and one with a hash of its namespace, for when the first belongs to another cluster: Clusters of one name in two
- * namespaces, or a child that a program named. Nothing else is ever used, so whatever we made for a Cluster is found by its key alone.
+ * The Cluster's own name, and one with a hash of its namespace, for when the first belongs to another cluster (Clusters of one name in two
+ * namespaces, or a child that a program named) or cannot be a namespace's: ours, or with a dot. Nothing else is ever used, so whatever we
+ * made for a Cluster is found by its key alone.
  */
 export function nameCandidates(clusterKey: string): readonly ClusterNames[] {
   const name = clusterKey.slice(clusterKey.indexOf("/") + 1);
   const hash = createHash("sha256").update(clusterKey).digest("hex").slice(0, HASH_LENGTH);
   const plain = managedClusterName(name);
-  const hashed = `${name.slice(0, CLUSTER_NAME_LENGTH_MAX - HASH_LENGTH - 1)}-${hash}`;
-  return [...(reservedClusterNames.includes(plain) ? [] : [plain]), hashed].map(namesFor);
+  const isUsable = !reservedClusterNames.includes(plain) && !plain.includes(".");
+  const hashed = `${name.slice(0, CLUSTER_NAME_LENGTH_MAX - HASH_LENGTH - 1).replaceAll(".", "-")}-${hash}`;
+  return [...(isUsable ? [plain] : []), hashed].map(namesFor);
 }
 
 function namesFor(clusterName: string): ClusterNames {
