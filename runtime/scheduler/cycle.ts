@@ -14,6 +14,7 @@ import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
 import { unavailableText, unbound, type Decision } from "./decision.ts";
 import { defaultPlugins } from "./default-plugins.ts";
+import { basesOf, clustersOf } from "./existing-bases.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import { schedule } from "./schedule.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -49,9 +50,11 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
     }
     const priority = subscription.spec.priority ?? 0;
     try {
+      const bases = await basesOf(subscription, client, signal);
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
-      const decision = schedule(subscription, { snapshot, plugins: defaultPlugins });
+      const existing = clustersOf(bases, snapshot);
+      const decision = schedule(subscription, { snapshot, plugins: defaultPlugins, existing });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });

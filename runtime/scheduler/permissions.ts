@@ -1,4 +1,4 @@
-// What the scheduler may do on the parent, as data: read clusters and Subscriptions, write a Subscription's status, nothing else.
+// What the scheduler may do on the parent, as data: read clusters, Subscriptions and Bases, write a Subscription's status, nothing else.
 
 import { groups, leases } from "#api/names.ts";
 import type { ComponentPermissions } from "#api/rbac.ts";
@@ -7,6 +7,7 @@ export const SchedulerPermissions: ComponentPermissions = {
   clusterRules: [
     { apiGroups: [groups.apps], resources: ["subscriptions"], verbs: ["get", "list", "watch"] },
     { apiGroups: [groups.apps], resources: ["subscriptions/status"], verbs: ["patch"] },
+    { apiGroups: [groups.apps], resources: ["bases"], verbs: ["list"] },
     { apiGroups: [groups.clusters], resources: ["managedclusters"], verbs: ["get", "list", "watch"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
   ],

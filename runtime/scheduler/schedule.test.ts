@@ -15,7 +15,10 @@ interface Story {
   readonly clusters?: Readonly<
     Record<string, { labels?: Record<string, string>; taints?: readonly unknown[]; ready?: string; deleting?: boolean }>
   >;
-  readonly subscription: { readonly bound?: readonly string[]; readonly [field: string]: unknown };
+  /** The clusters it is bound to; "unknown": its status is lost. */
+  readonly subscription: { readonly bound?: readonly string[] | "unknown"; readonly [field: string]: unknown };
+  /** Clusters that have a Base of it. */
+  readonly existing?: readonly string[];
 }
 
 function clustersOf({ clusters = {} }: Story): ManagedCluster[] {
@@ -32,6 +35,8 @@ function clustersOf({ clusters = {} }: Story): ManagedCluster[] {
   }));
 }
 
+const keyOf = (name: string): string => `${name}/${name}`;
+
 function subscriptionOf({ subscription: { bound = [], ...spec } }: Story): Subscription {
   return {
     apiVersion: "apps.clusternet.io/v1alpha1",
@@ -45,14 +50,15 @@ function subscriptionOf({ subscription: { bound = [], ...spec } }: Story): Subsc
       feeds: [],
       ...spec,
     },
-    status: { bindingClusters: bound.map((name) => `${name}/${name}`) },
+    ...(bound === "unknown" ? {} : { status: { bindingClusters: bound.map(keyOf) } }),
   };
 }
 
 testGolden("scheduler/replication.md", (lines) => {
   const story = parse(lines.join("\n")) as Story;
   const subscription = subscriptionOf(story);
-  const decision = schedule(subscription, { snapshot: takeSnapshot(clustersOf(story)), plugins: defaultPlugins });
+  const existing = (story.existing ?? []).map(keyOf);
+  const decision = schedule(subscription, { snapshot: takeSnapshot(clustersOf(story)), plugins: defaultPlugins, existing });
   const condition = statusOf(subscription, decision, 0).conditions?.[0];
   const said = `Scheduled=${String(condition?.status)} ${String(condition?.reason)}: ${String(condition?.message)}`;
   if (decision.type === "refused") return ["bindings stay as they are", said];

@@ -2,6 +2,7 @@
 //
 // (SCH-1) Silence never unbinds: a bound cluster stays while the Subscription still selects it and its ManagedCluster is there,
 //         whatever its taints, its readiness, or the number of clusters that fit.
+//         A Subscription that does not know its bindings starts from the clusters that have a Base of it.
 // (SCH-2) What this scheduler does not do is refused as a whole; bindings that exist stay.
 
 import { groups } from "#api/names.ts";
@@ -13,12 +14,14 @@ import type { Snapshot } from "./snapshot.ts";
 export interface ScheduleInput {
   readonly snapshot: Snapshot;
   readonly plugins: Plugins;
+  /** `namespace/name` of clusters that have a Base of it: its bindings, when its status says none. */
+  readonly existing?: readonly string[];
 }
 
-export function schedule(subscription: Subscription, { snapshot, plugins }: ScheduleInput): Decision {
+export function schedule(subscription: Subscription, { snapshot, plugins, existing = [] }: ScheduleInput): Decision {
   const refusal = refuse(subscription);
   if (refusal !== undefined) return refusal;
-  const bound = new Set(subscription.status?.bindingClusters ?? []);
+  const bound = new Set(subscription.status?.bindingClusters ?? existing);
   const verdicts = [
     ...snapshot.clusters.flatMap((cluster) => {
       const verdict = judge({ subscription, cluster, snapshot }, { plugins, wasBound: bound.has(cluster.key) });

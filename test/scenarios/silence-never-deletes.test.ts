@@ -48,10 +48,10 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 async function expectNothingLost(): Promise<void> {
   expect((await bed.subscription("web"))?.status?.bindingClusters).toEqual(bindings);
   expect(await Promise.all(bed.children.map(uidIn))).toEqual(uids);
-  expect((await bed.parent.list(Base, {}, bed.signal)).items.map(({ metadata }) => metadata.deletionTimestamp)).toEqual([
-    undefined,
-    undefined,
-  ]);
+  const { items } = await bed.parent.list(Base, {}, bed.signal);
+  const live = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  expect(live.filter(({ metadata }) => metadata.name === `web.${SHOP}`)).toHaveLength(bindings.length);
+  expect(live).toHaveLength(items.length);
 }
 
 test("a settled fleet writes nothing but heartbeats, and heartbeats wake no Subscription", async () => {
@@ -128,16 +128,35 @@ test("zero feasible clusters: no binding is lost, and the reason is in the condi
   await taint(null);
 });
 
-test("a Subscription whose status is lost keeps its objects", async () => {
-  const status = { bindingClusters: null, specHash: null, conditions: null };
-  await bed.parent.patch(
-    Subscription,
-    { namespace: SHOP, name: "new" },
-    { type: "merge", body: { status }, subresource: "status" },
-    bed.signal,
-  );
+test("a Subscription whose status is lost keeps its objects, also those of a silent cluster", async () => {
+  const body = { status: { bindingClusters: null, specHash: null, conditions: null } };
+  for (const name of ["new", "web"]) {
+    await bed.parent.patch(Subscription, { namespace: SHOP, name }, { type: "merge", body, subresource: "status" }, bed.signal);
+  }
   await eventually("bound again", async () => (await bed.subscription("new"))?.status?.bindingClusters?.length === 1);
   expect(await bed.children[1]!.client.get(ConfigMap, { namespace: SHOP, name: "other" }, bed.signal)).toBeDefined();
+  await eventually("bound again", async () => (await bed.subscription("web"))?.status?.bindingClusters !== undefined);
+  await expectNothingLost();
+});
+
+test("a Subscription from a backup, without its status and with another uid, keeps its objects, also those of a silent cluster", async () => {
+  await Promise.all([scheduler.stop(), controllerManager.stop()]);
+  const key = { namespace: SHOP, name: "web" };
+  const { metadata, spec, ...type } = (await bed.subscription("web"))!;
+  await bed.parent.patch(Subscription, key, { type: "merge", body: { metadata: { finalizers: null } } }, bed.signal);
+  await bed.parent.delete(Subscription, key, {}, bed.signal);
+  const restored = { apiVersion: type.apiVersion, kind: type.kind, metadata: key, spec };
+  const { uid } = (await bed.parent.create(Subscription, restored, bed.signal)).metadata;
+  expect(uid).not.toBe(metadata.uid);
+  scheduler = bed.startScheduler();
+  controllerManager = bed.startControllerManager();
+  await eventually("every Base belongs to the new one", async () => {
+    const { items } = await bed.parent.list(Base, {}, bed.signal);
+    return (
+      items.filter(({ metadata: { labels = {} } }) => labels["apps.clusternet.io/subs.uid"] === uid).length === bindings.length
+    );
+  });
+  await expectNothingLost();
 });
 
 test("an agent that comes back delivers what it missed", async () => {
