@@ -58,47 +58,44 @@ test("of several contexts the current one is used, wherever it stands", async ()
   expect(workload.client.connection.server).toBe("https://oslo.example:6443");
 });
 
-test.each<[string, Parameters<typeof parentWith>[0], NoKubeconfigError["reason"], RegExp]>([
-  ["no Secret", "no Secret", "KubeconfigMissing", /^Secret oslo-kubeconfig is missing$/],
-  ["a Secret without data", undefined, "KubeconfigMissing", /^Secret oslo-kubeconfig has no key value$/],
-  ["a Secret with another key", { kubeconfig: "eA==" }, "KubeconfigMissing", /has no key value$/],
-  ["an empty key", { value: "" }, "KubeconfigUnusable", /cannot be used: .*expected object/],
-  ["no YAML", { value: base64(`private: [${PRIVATE}`) }, "KubeconfigUnusable", /cannot be used: it is not YAML$/],
-  ["bytes that are no text", { value: "gICA" }, "KubeconfigUnusable", /cannot be used/],
-  ["a list", { value: base64(`- ${PRIVATE}`) }, "KubeconfigUnusable", /cannot be used: .*expected object/],
+type Data = Parameters<typeof parentWith>[0];
+
+test.each<[string, Data, readonly [NoKubeconfigError["reason"], RegExp]]>([
+  ["no Secret", "no Secret", ["KubeconfigMissing", /^Secret oslo-kubeconfig is missing$/]],
+  ["a Secret without data", undefined, ["KubeconfigMissing", /^Secret oslo-kubeconfig has no key value$/]],
+  ["a Secret with another key", { kubeconfig: "eA==" }, ["KubeconfigMissing", /has no key value$/]],
+  ["an empty key", { value: "" }, ["KubeconfigUnusable", /cannot be used: .*expected object/]],
+  ["no YAML", { value: base64(`private: [${PRIVATE}`) }, ["KubeconfigUnusable", /cannot be used: it is not YAML$/]],
+  ["bytes that are no text", { value: "gICA" }, ["KubeconfigUnusable", /cannot be used/]],
+  ["a list", { value: base64(`- ${PRIVATE}`) }, ["KubeconfigUnusable", /cannot be used: .*expected object/]],
   [
     "a command",
     { value: base64(aKubeconfig({ user: { exec: { command: PRIVATE } } })) },
-    "KubeconfigUnusable",
-    /users\.0\.user\.exec is refused: a command would run in the integration's pod/,
+    ["KubeconfigUnusable", /users\.0\.user\.exec is refused: a command would run in the integration's pod/],
   ],
   [
     "a command of another context than the current one",
     {
       value: base64(aKubeconfig().replace("users:", `users:\n  - { name: other, user: { exec: { command: ${PRIVATE} } } }`)),
     },
-    "KubeconfigUnusable",
-    /users\.0\.user\.exec is refused/,
+    ["KubeconfigUnusable", /users\.0\.user\.exec is refused/],
   ],
   [
     "a server without https",
     { value: base64(aKubeconfig({ servers: { oslo: "http://127.0.0.1:6443" } })) },
-    "KubeconfigUnusable",
-    /clusters\.0\.cluster\.server must be an https:\/\/ URL/,
+    ["KubeconfigUnusable", /clusters\.0\.cluster\.server must be an https:\/\/ URL/],
   ],
   [
     "no server",
     { value: base64(aKubeconfig({ servers: { oslo: "" } })) },
-    "KubeconfigUnusable",
-    /clusters\.0\.cluster\.server must be an https:\/\/ URL/,
+    ["KubeconfigUnusable", /clusters\.0\.cluster\.server must be an https:\/\/ URL/],
   ],
   [
     "a current context that is not there",
     { value: base64(aKubeconfig({ "current-context": "rome" })) },
-    "KubeconfigUnusable",
-    /its context, user or keys do not fit$/,
+    ["KubeconfigUnusable", /its context, user or keys do not fit$/],
   ],
-])("%s is said, and nothing of it is quoted", async (_what, data, reason, message) => {
+])("%s is said, and nothing of it is quoted", async (_what, data, [reason, message]) => {
   const error = await connectWorkloadCluster(parentWith(data), KEY, signal).then(
     () => undefined,
     (thrown: unknown) => thrown,
