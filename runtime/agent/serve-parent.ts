@@ -15,8 +15,7 @@ import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { createAccountToken } from "./account-token.ts";
-import { descriptionController } from "./controllers/description/controller.ts";
-import { feedStatusController } from "./controllers/feed-status/controller.ts";
+import { deliveryControllers } from "./controllers/delivery.ts";
 import type { CredentialStore, ParentIdentity } from "./credentials.ts";
 import { readPem } from "./pem-file.ts";
 import { createParentToken, type ParentToken } from "./parent-token.ts";
@@ -60,7 +59,7 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
   await runManager(
     {
       informers: [nodes, informers.descriptions, informers.managedClusters],
-      controllers: [descriptionController(delivery), feedStatusController(delivery)],
+      controllers: deliveryControllers(delivery),
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
         tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken }),

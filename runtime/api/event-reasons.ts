@@ -7,6 +7,8 @@ export const normalEventReasons = {
   baseUpdated: "BaseUpdated",
   descriptionCreated: "DescriptionCreated",
   descriptionUpdated: "DescriptionUpdated",
+  /** Ours. */
+  driftCorrected: "DriftCorrected",
   feedInventorySynced: "FeedInventorySynced",
   finalizerInjected: "FinalizerInjected",
   helmReleaseUpdated: "HelmReleaseUpdated",
@@ -20,6 +22,8 @@ export const normalEventReasons = {
 export const warningEventReasons = {
   badSchedulingResult: "BadSchedulingResult",
   chartLocateFailure: "ChartLocateFailure",
+  /** Ours. */
+  drifted: "Drifted",
   failedAggregateStatus: "FailedAggregateStatus",
   failedApplyingOverrides: "FailedApplyingOverrides",
   failedDeletingDescription: "FailedDeletingDescription",

@@ -161,6 +161,8 @@ export const conditionTypes = {
   clusterInit: "ClusterInit",
   /** Ours. Description: the child's objects are as described. */
   applied: "Applied",
+  /** Ours. Description, Subscription: something in the cluster changed what was delivered. Absent until that happens. */
+  drifted: "Drifted",
   /** Ours. Description being deleted: the child's objects are gone, the finalizer may go. */
   removed: "Removed",
   /** Ours. Subscription: bound to clusters. */

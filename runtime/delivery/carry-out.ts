@@ -5,7 +5,7 @@ import type { ObjectKey } from "#api/meta.ts";
 import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
 import { conditionTypes } from "#api/names.ts";
 import type { Client } from "#kube/client.ts";
-import { isConditionTrue } from "#kube/conditions.ts";
+import { findCondition, isConditionTrue } from "#kube/conditions.ts";
 import { after, done, type Result } from "#kube/controller.ts";
 import type { Discovery } from "#kube/discovery.ts";
 import type { EventRecorder } from "#kube/events.ts";
@@ -13,10 +13,19 @@ import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import { deliver, removeDelivered } from "./deliver.ts";
-import { deliveredStatus, isDelivered, problemsText, removalStatus, type ObjectProblem } from "./description-status.ts";
+import { deliveredStatus, deliveredText, isDelivered, removalStatus, type Delivery } from "./description-status.ts";
+import type { AppliedMemory } from "./applied-memory.ts";
+import type { CorrectionBackoff } from "./correction-backoff.ts";
+import { DeliveryError } from "./delivery-error.ts";
+import { ownerText } from "./names.ts";
+import { policyOf } from "./policy.ts";
+import { problemsText } from "./problems.ts";
 
 /** While something in the child holds an object that is being deleted. */
 const REMAINING_POLL_MS = 1_000;
+
+/** Whether the agent still says that something differs, after it was put back. */
+const CORRECTED_POLL_MS = 15_000;
 
 export interface CarryOutDeps {
   readonly parent: Client;
@@ -26,35 +35,52 @@ export interface CarryOutDeps {
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** The child did not take everything. The status says what; the controller tries again, later each time. */
-export class DeliveryError extends Error {
-  override readonly name = "DeliveryError";
-
-  constructor(problems: readonly ObjectProblem[]) {
-    super(problemsText(problems));
-  }
+  /** Where the child is watched. */
+  readonly memory?: AppliedMemory;
+  /** How often drift that the agent reported is corrected from here. */
+  readonly backoff?: CorrectionBackoff;
 }
 
 export async function carryOut(description: Description, deps: CarryOutDeps, signal: AbortSignal): Promise<Result> {
   if (description.metadata.deletionTimestamp !== undefined) return remove(description, deps, signal);
-  if (isDelivered(description)) return done;
+  const drift = isDelivered(description) ? reportedDrift(description) : undefined;
+  if (isDelivered(description)) {
+    const waitMs = drift === undefined ? undefined : deps.backoff?.take(ownerText(description), deps.clock.monotonic());
+    if (waitMs === undefined) return done;
+    if (waitMs > 0) return after(waitMs);
+  }
   let current = description;
   const writeStatus = async (status: NonNullable<Description["status"]>): Promise<void> => {
     current = await patchStatusIfChanged(deps.parent, { type: Description, object: current, status }, signal);
   };
   const delivery = await deliver({ ...deps, description, recordInventory: (inventory) => writeStatus({ inventory }) }, signal);
   await writeStatus(deliveredStatus({ ...current, metadata: description.metadata }, delivery, deps.clock.now()));
-  const failed = delivery.problems.length > 0;
-  deps.events.record(description, {
-    type: failed ? "Warning" : "Normal",
-    reason: failed ? warningEventReasons.unSuccessfullyDeployed : normalEventReasons.successfullyDeployed,
-    message: failed ? problemsText(delivery.problems) : `${String(delivery.inventory.length)} objects are as described`,
-  });
-  if (failed) throw new DeliveryError(delivery.problems);
+  announce(description, { delivery, drift, deps });
+  if (delivery.problems.length > 0) throw new DeliveryError(delivery.problems);
   deps.log.info("description.delivered", { objects: delivery.inventory.length, generation: description.metadata.generation });
-  return done;
+  return drift === undefined ? done : after(CORRECTED_POLL_MS);
+}
+
+/** What the agent, which watches the child, says in Push: to be put back from here. */
+function reportedDrift({ spec, status }: Description): string | undefined {
+  const drifted = findCondition(status?.conditions, conditionTypes.drifted);
+  return drifted?.status === "True" && policyOf(spec).drift === "Correct" ? drifted.message : undefined;
+}
+
+interface Announced {
+  readonly delivery: Delivery;
+  readonly drift: string | undefined;
+  readonly deps: CarryOutDeps;
+}
+
+function announce(description: Description, { delivery, drift, deps: { events } }: Announced): void {
+  if (delivery.problems.length > 0) {
+    const reason = warningEventReasons.unSuccessfullyDeployed;
+    events.record(description, { type: "Warning", reason, message: problemsText(delivery.problems) });
+  } else if (drift === undefined) {
+    const reason = normalEventReasons.successfullyDeployed;
+    events.record(description, { type: "Normal", reason, message: deliveredText(delivery) });
+  } else events.record(description, { type: "Normal", reason: normalEventReasons.driftCorrected, message: `${drift}; put back` });
 }
 
 async function remove(description: Description, deps: CarryOutDeps, signal: AbortSignal): Promise<Result> {

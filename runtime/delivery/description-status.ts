@@ -4,14 +4,10 @@ import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description
 import { feedText } from "./feeds.ts";
 import { conditionTypes } from "#api/names.ts";
 import { setCondition } from "#kube/conditions.ts";
+import { problemsText, reasonOfProblems, type ObjectProblem } from "./problems.ts";
 
 /** Longer lists are cut: a status is read by people. */
-const PROBLEMS_SHOWN_MAX = 5;
-
-export interface ObjectProblem {
-  readonly object: InventoryEntry;
-  readonly message: string;
-}
+const OBJECTS_SHOWN_MAX = 5;
 
 export interface Delivery {
   readonly inventory: readonly InventoryEntry[];
@@ -35,13 +31,22 @@ export function deliveredStatus(description: Description, delivery: Delivery, no
       {
         type: conditionTypes.applied,
         status: failed ? "False" : "True",
-        reason: failed ? "ApplyFailed" : "Applied",
-        message: failed ? reason : `${String(delivery.inventory.length)} objects are as described`,
+        reason: failed ? reasonOfProblems(delivery.problems, "ApplyFailed") : "Applied",
+        message: failed ? reason : deliveredText(delivery),
         observedGeneration,
       },
       now,
     ),
   };
+}
+
+/** Also for Events. */
+export function deliveredText({ inventory }: Pick<Delivery, "inventory">): string {
+  const skipped = inventory.filter(({ origin }) => origin === "Skipped");
+  const ours = `${String(inventory.length - skipped.length)} objects are as described`;
+  if (skipped.length === 0) return ours;
+  const names = skipped.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
+  return `${ours}; ${String(skipped.length)} were there before and are left alone: ${names}`;
 }
 
 export interface Removal {
@@ -52,7 +57,7 @@ export interface Removal {
 
 export function removalStatus(description: Description, { remaining, problems }: Removal, now: number): Status {
   const removed = remaining.length === 0 && problems.length === 0;
-  const names = remaining.slice(0, PROBLEMS_SHOWN_MAX).map(feedText).join(", ");
+  const names = remaining.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
   const waiting = remaining.length === 0 ? "" : `Waiting for ${String(remaining.length)} objects to go: ${names}`;
   const message = [problemsText(problems), waiting].filter((part) => part !== "").join("; ");
   return {
@@ -62,7 +67,7 @@ export function removalStatus(description: Description, { remaining, problems }:
       {
         type: conditionTypes.removed,
         status: removed ? "True" : "False",
-        reason: removed ? "Removed" : problems.length > 0 ? "RemovalFailed" : "Removing",
+        reason: removed ? "Removed" : problems.length > 0 ? reasonOfProblems(problems, "RemovalFailed") : "Removing",
         message: removed ? "The child's objects are gone" : message,
         observedGeneration: description.metadata.generation ?? 0,
       },
@@ -89,10 +94,4 @@ export function nobodyDeliversStatus(description: Description, now: number): Sta
 /** The newest spec is in the child: nothing to do until it changes. */
 export function isDelivered({ metadata, status }: Description): boolean {
   return status?.phase === "Success" && status.observedGeneration === metadata.generation;
-}
-
-export function problemsText(problems: readonly ObjectProblem[]): string {
-  const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ object, message }) => `${feedText(object)}: ${message}`);
-  const hidden = problems.length - shown.length;
-  return [...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ");
 }

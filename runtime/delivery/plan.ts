@@ -82,6 +82,11 @@ export function entryOf({ apiVersion, kind, metadata: { namespace, name } }: Kub
   return { apiVersion, kind, name, ...(namespace === undefined || namespace === "" ? {} : { namespace }) };
 }
 
+/** Deleting it deletes what is in it. */
+export function isContainer({ kind }: { readonly kind: string }): boolean {
+  return kind === "Namespace" || kind === "CustomResourceDefinition";
+}
+
 function inPhases<T extends { readonly kind: string }>(items: readonly T[]): readonly Phase<T>[] {
   return PHASES.map(({ name }) => ({ name, items: items.filter(({ kind }) => phaseOf(kind) === name) })).filter(
     ({ items: some }) => some.length > 0,

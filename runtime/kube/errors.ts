@@ -68,6 +68,12 @@ export interface ErrorResponse {
   readonly what: string;
 }
 
+/** How long whoever failed was asked to wait; 0: nothing was asked. Errors that stand for several requests carry it too. */
+export function retryAfterMsOf(error: unknown): number {
+  const asked = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;
+  return typeof asked === "number" ? asked : 0;
+}
+
 const MESSAGE_CHARS_MAX = 1024;
 
 export function errorFromResponse({ code, text, retryAfter, what }: ErrorResponse): ApiError {

@@ -7,8 +7,7 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject, LabelSelector } from "#api/meta.ts";
 import { annotations, conditionTypes, eventComponents, labels, namespaces } from "#api/names.ts";
-import { descriptionController } from "#agent/controllers/description/controller.ts";
-import { feedStatusController } from "#agent/controllers/feed-status/controller.ts";
+import { deliveryControllers } from "#agent/controllers/delivery.ts";
 import { createControllerManager } from "#controller-manager/controller-manager.ts";
 import { parseControllerManagerOptions } from "#controller-manager/options.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
@@ -260,7 +259,7 @@ function startAgent(child: Child, context: Context): Running {
       events: createEventRecorder({ client: parent, component: eventComponents.agent, clock: realClock }),
     };
     const heartbeat = { name: "heartbeat", run: (each: AbortSignal) => beat({ child, parent, options: context.options }, each) };
-    const controllers = [descriptionController(deps), feedStatusController(deps)];
+    const controllers = deliveryControllers(deps);
     await runManager({ ...shared, informers: Object.values(informers), controllers, tasks: [heartbeat] }, signal);
   });
 }

@@ -123,7 +123,7 @@ test("controllers that stop in the middle of a deletion finish it when they are 
 });
 
 test("an object that was replaced or deleted in the child hurts nobody, and is not ours to delete", async () => {
-  await bed.subscribe({ name: "own", feeds: [feedOf(settings)] });
+  await bed.subscribe({ name: "own", feeds: [feedOf(settings)], spec: { delivery: { drift: "Off" } } });
   await bed.condition("own", "Delivered");
   const [first, second] = bed.children as [Child, Child];
   for (const child of bed.children) await child.client.delete(ConfigMap, { namespace: SHOP, name: "settings" }, {}, bed.signal);

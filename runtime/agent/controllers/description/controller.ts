@@ -1,13 +1,21 @@
-// Description -> objects in this cluster (pull), and their removal; in push mode it leaves everything to the parent.
+// Description -> objects in this cluster (pull), their removal, and what changed in the cluster put back. In push mode it leaves all that
+// to the parent and only says what changed.
 
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { keyText } from "#api/meta.ts";
+import { keyText, type ObjectKey } from "#api/meta.ts";
+import { conditionTypes } from "#api/names.ts";
+import type { WatchedKinds } from "#agent/controllers/feed-status/watched-kinds.ts";
+import { AppliedMemory } from "#delivery/applied-memory.ts";
 import { carryOut } from "#delivery/carry-out.ts";
+import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
+import { isDelivered } from "#delivery/description-status.ts";
 import { childIdentityOf, type ChildIdentity } from "#delivery/identity.ts";
+import { keepDescribed } from "#delivery/keep-described.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
 import type { Client } from "#kube/client.ts";
-import { createController, done, ownKey, source, type Controller } from "#kube/controller.ts";
+import { isConditionTrue } from "#kube/conditions.ts";
+import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { createDiscovery } from "#kube/discovery.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
@@ -29,6 +37,8 @@ export interface DescriptionDeps {
     /** This cluster's own: its `spec.syncMode` and `status.appPusher` say who delivers. */
     readonly managedClusters: Informer<ManagedCluster>;
   };
+  /** What was delivered, as it is in the child. */
+  readonly watched: WatchedKinds;
   /** Records on the parent. */
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -36,11 +46,48 @@ export interface DescriptionDeps {
   readonly metrics: Metrics;
 }
 
+/** A change that comes back is put back so often at once; then it looks like a fight with another controller. */
+const FREE_CORRECTIONS = 3;
+
 export function descriptionController(deps: DescriptionDeps): Controller {
-  const { parent, informers, events, clock } = deps;
+  const { informers, clock, watched } = deps;
   const { descriptions, managedClusters } = informers;
   const discovery = createDiscovery({ client: deps.child, clock });
-  return createController({
+  const memory = new AppliedMemory();
+  const backoff = new CorrectionBackoff({ freeCorrections: FREE_CORRECTIONS });
+  /** Descriptions of which something changed in the child: the others are not looked at. */
+  const suspects = new Set<string>();
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const description = descriptions.get(key);
+    const [cluster] = managedClusters.list();
+    // Without our ManagedCluster we do not know whether it is our turn: wait, touch nothing.
+    if (description?.spec.deployer !== "Generic" || cluster === undefined) {
+      suspects.delete(key);
+      return done;
+    }
+    const isDeliverer = whoDelivers(cluster) === "agent";
+    const shared = { ...deps, description, child: deps.childAs(childIdentityOf(description)), discovery, memory };
+    const options = { ...shared, ownerExists, log: deps.log.with({ description: key }) };
+    if (description.metadata.deletionTimestamp !== undefined || !isDelivered(description)) {
+      return isDeliverer ? carryOut(description, options, signal) : done;
+    }
+    const isSuspect = suspects.delete(key) || isConditionTrue(description.status?.conditions, conditionTypes.drifted);
+    if (!isSuspect) return done;
+    try {
+      return await keepDescribed({ ...options, cached: (entry) => watched.cached(entry), isDeliverer, backoff }, signal);
+    } catch (error) {
+      suspects.add(key);
+      throw error;
+    }
+  }
+
+  function ownerExists(owner: ObjectKey): boolean {
+    const other = descriptions.get(keyText(owner));
+    return other !== undefined && other.metadata.deletionTimestamp === undefined;
+  }
+
+  const controller = createController({
     ...deps,
     name: "description",
     sources: [
@@ -52,18 +99,21 @@ export function descriptionController(deps: DescriptionDeps): Controller {
           : descriptions.list().map(keyTextOf),
       ),
     ],
-    reconcile: async (key, signal) => {
-      const description = descriptions.get(key);
-      const [cluster] = managedClusters.list();
-      // Without our ManagedCluster we do not know whether it is our turn: wait, touch nothing.
-      if (description?.spec.deployer !== "Generic" || cluster === undefined || whoDelivers(cluster) !== "agent") return done;
-      const ownerExists = (owner: { readonly namespace?: string; readonly name: string }): boolean => {
-        const other = descriptions.get(keyText(owner));
-        return other !== undefined && other.metadata.deletionTimestamp === undefined;
-      };
-      const log = deps.log.with({ description: key });
-      const child = deps.childAs(childIdentityOf(description));
-      return carryOut(description, { parent, child, discovery, ownerExists, events, clock, log }, signal);
-    },
+    reconcile,
   });
+  return {
+    ...controller,
+    run: async (signal) => {
+      const unsubscribe = watched.subscribe((key, { isBeyondStatus }) => {
+        if (!isBeyondStatus) return;
+        suspects.add(key);
+        controller.enqueue(key);
+      });
+      try {
+        await controller.run(signal);
+      } finally {
+        unsubscribe();
+      }
+    },
+  };
 }

@@ -4,9 +4,8 @@ import { Description, type InventoryEntry } from "#api/apps/v1alpha1/description
 import type { DescriptionDeps } from "#agent/controllers/description/controller.ts";
 import { manifestStatusOf } from "#delivery/summarize.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
-import { createDiscovery } from "#kube/discovery.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
-import { kindKey, WatchedKinds } from "./watched-kinds.ts";
+import { kindKey } from "./watched-kinds.ts";
 
 export type FeedStatusDeps = DescriptionDeps;
 
@@ -14,12 +13,10 @@ export type FeedStatusDeps = DescriptionDeps;
 const WRITE_INTERVAL_MS = 500;
 
 export function feedStatusController(deps: FeedStatusDeps): Controller {
-  const { parent, child, informers, clock, log } = deps;
+  const { parent, informers, clock, watched } = deps;
   const { descriptions } = informers;
-  const discovery = createDiscovery({ client: child, clock });
   const writtenAt = new Map<string, number>();
   let running: AbortSignal | undefined;
-  const watched = new WatchedKinds({ child, discovery, clock, log, onChange: (key) => controller.enqueue(key) });
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     await watched.keepOnly(kindsInUse(descriptions.list()), running ?? signal);
@@ -47,9 +44,13 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
     ...controller,
     run: async (signal) => {
       running = signal;
+      const unsubscribe = watched.subscribe((key) => {
+        controller.enqueue(key);
+      });
       try {
         await controller.run(signal);
       } finally {
+        unsubscribe();
         await watched.stop();
       }
     },

@@ -1,16 +1,17 @@
-// Watches every kind of which something was delivered, in all namespaces of the child, and only objects that carry our mark.
+// Watches every kind of which something was delivered, in all namespaces of the child, and only objects that carry our mark. One watch
+// for whoever reports how they are and whoever keeps them as they are described.
 
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import { annotations, createdByValues, labels } from "#api/names.ts";
-import type { KubeObject } from "#api/meta.ts";
+import { keyText, type KubeObject, type ObjectKey } from "#api/meta.ts";
 import { parseOwner } from "#delivery/names.ts";
 import type { Client } from "#kube/client.ts";
 import type { Discovery } from "#kube/discovery.ts";
-import { createInformer, type Informer } from "#kube/informer.ts";
+import { createInformer, type Change, type Informer } from "#kube/informer.ts";
 import { childController } from "#std/abort.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
-import { keyText } from "#api/meta.ts";
 
 /** Watches at the same time; objects of further kinds are read one by one. */
 const WATCHED_KINDS_MAX = 100;
@@ -23,9 +24,10 @@ export interface WatchedKindsOptions {
   readonly discovery: Discovery;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called with the key of the Description whose object changed. */
-  readonly onChange: (descriptionKey: string) => void;
 }
+
+/** The key of the Description whose object changed, and whether more of it changed than its status. */
+export type WatchListener = (descriptionKey: string, change: { readonly isBeyondStatus: boolean }) => void;
 
 export class WatchedKinds {
   readonly #options: WatchedKindsOptions;
@@ -34,8 +36,24 @@ export class WatchedKinds {
     { readonly informer: Informer; readonly stop: AbortController & Disposable; readonly run: Promise<void> }
   >();
 
+  readonly #listeners = new Set<WatchListener>();
+
   constructor(options: WatchedKindsOptions) {
     this.#options = options;
+  }
+
+  /** Returns how to stop. */
+  subscribe(listener: WatchListener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** The object as the watch knows it; undefined: there is no watch, or it does not know the object. */
+  cached(entry: InventoryEntry): KubeObject | undefined {
+    const { informer } = this.#watches.get(kindKey(entry)) ?? {};
+    return informer?.synced === true ? informer.get(keyText(keyOfEntry(entry))) : undefined;
   }
 
   /** Exactly these kinds are watched from now on. */
@@ -52,9 +70,10 @@ export class WatchedKinds {
 
   /** The object as it is in the child; undefined when it is not there. */
   async read(entry: InventoryEntry, signal: AbortSignal): Promise<KubeObject | undefined> {
-    const objectKey = entry.namespace === undefined ? { name: entry.name } : { namespace: entry.namespace, name: entry.name };
+    const objectKey = keyOfEntry(entry);
     const watch = this.#watches.get(kindKey(entry));
-    if (watch?.informer.synced === true) return watch.informer.get(keyText(objectKey));
+    // What was there before and is left alone does not carry our mark.
+    if (watch?.informer.synced === true && entry.origin !== "Skipped") return watch.informer.get(keyText(objectKey));
     const { child, discovery } = this.#options;
     const type = await discovery.resolve(entry.apiVersion, entry.kind, signal);
     return type === undefined ? undefined : child.get(type, objectKey, signal);
@@ -69,19 +88,25 @@ export class WatchedKinds {
     await Promise.allSettled(runs);
   }
 
+  #tell(change: Change<KubeObject>): void {
+    const beyond = { isBeyondStatus: isBeyondStatus(change) };
+    const marks = [
+      change.type === "deleted" ? undefined : change.object,
+      change.type === "added" ? undefined : change.previous,
+    ].map((object) => object?.metadata.annotations?.[annotations.ownedByDescription] ?? "");
+    for (const mark of new Set(marks)) {
+      const owner = parseOwner(mark);
+      if (owner !== undefined) for (const listener of this.#listeners) listener(keyText(owner), beyond);
+    }
+  }
+
   async #start(key: string, { apiVersion, kind }: InventoryEntry, signal: AbortSignal): Promise<void> {
-    const { child, discovery, clock, log, onChange } = this.#options;
+    const { child, discovery, clock, log } = this.#options;
     const type = await discovery.resolve(apiVersion, kind, signal);
     if (type === undefined) return;
     const informer = createInformer(child, type, { labelSelector: `${labels.createdBy}=${createdByValues.hub}`, clock, log });
     informer.subscribe((change) => {
-      for (const object of [
-        change.type === "deleted" ? undefined : change.object,
-        change.type === "added" ? undefined : change.previous,
-      ]) {
-        const owner = parseOwner(object?.metadata.annotations?.[annotations.ownedByDescription] ?? "");
-        if (owner !== undefined) onChange(keyText(owner));
-      }
+      this.#tell(change);
     });
     const stop = childController(signal);
     // An informer ends only with its signal: a kind that may not be listed is tried again, and read one by one meanwhile.
@@ -93,6 +118,22 @@ export class WatchedKinds {
     await Promise.race([informer.whenSynced(limit.signal).catch(() => undefined), clock.sleep(FIRST_LIST_WAIT_MS, limit.signal)]);
     limit.abort();
   }
+}
+
+function keyOfEntry({ namespace, name }: InventoryEntry): ObjectKey {
+  return namespace === undefined ? { name } : { namespace, name };
+}
+
+function isBeyondStatus(change: Change<KubeObject>): boolean {
+  if (change.type !== "updated") return true;
+  const { metadata } = change.object;
+  const before = change.previous.metadata;
+  const isSameSpec = metadata.generation !== undefined && metadata.generation === before.generation;
+  return !(
+    isSameSpec &&
+    metadata.deletionTimestamp === before.deletionTimestamp &&
+    deepEqual([metadata.labels, metadata.annotations], [before.labels, before.annotations])
+  );
 }
 
 export function kindKey({ apiVersion, kind }: InventoryEntry): string {

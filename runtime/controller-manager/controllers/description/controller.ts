@@ -7,6 +7,7 @@ import { conditionTypes, finalizers, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";
+import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { nobodyDeliversStatus } from "#delivery/description-status.ts";
 import { feedText } from "#delivery/feeds.ts";
 import { findCondition } from "#kube/conditions.ts";
@@ -24,11 +25,15 @@ export interface PushDeps extends DeliveryDeps {
   readonly lostClusterGraceMs: number;
 }
 
+/** Drift that an agent reports is corrected once at once; what it still reports then, later and later. */
+const FREE_CORRECTIONS = 1;
+
 /** An Event holds 1 KiB. */
 const OBJECTS_SHOWN_MAX = 10;
 
 export function descriptionController(deps: PushDeps): Controller {
   const { descriptions, managedClusters } = deps.informers;
+  const backoff = new CorrectionBackoff({ freeCorrections: FREE_CORRECTIONS });
   return createController({
     ...deps,
     name: "description",
@@ -38,11 +43,13 @@ export function descriptionController(deps: PushDeps): Controller {
         changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
     ],
-    reconcile: (key, signal) => reconcileDescription(key, deps, signal),
+    reconcile: (key, signal) => reconcileDescription(key, { ...deps, backoff }, signal),
   });
 }
 
-async function reconcileDescription(key: string, deps: PushDeps, signal: AbortSignal): Promise<Result> {
+type Deps = PushDeps & { readonly backoff: CorrectionBackoff };
+
+async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal): Promise<Result> {
   const { client, informers, clock, lostClusterGraceMs } = deps;
   const description = informers.descriptions.get(key);
   if (description?.spec.deployer !== "Generic") return done;
@@ -74,18 +81,18 @@ async function reconcileDescription(key: string, deps: PushDeps, signal: AbortSi
 
 interface Target {
   readonly cluster: ManagedCluster;
-  readonly deps: PushDeps;
+  readonly deps: Deps;
 }
 
 function push(description: Description, { cluster, deps }: Target, signal: AbortSignal): Promise<Result> {
   const { client: child, discovery } = deps.children.of(cluster);
-  const { client: parent, informers, events, clock } = deps;
+  const { client: parent, informers, events, clock, backoff } = deps;
   const log = deps.log.with({ description: keyTextOf(description), cluster: cluster.metadata.name });
   const ownerExists = (owner: { readonly namespace?: string; readonly name: string }): boolean => {
     const other = informers.descriptions.get(keyText(owner));
     return other !== undefined && other.metadata.deletionTimestamp === undefined;
   };
-  return carryOut(description, { parent, child, discovery, ownerExists, events, clock, log }, signal);
+  return carryOut(description, { parent, child, discovery, ownerExists, events, clock, log, backoff }, signal);
 }
 
 async function release(description: Description, { client, log }: PushDeps, signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ import { namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import { isReportedAvailable, replicaStatusOf } from "#delivery/summarize.ts";
 import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { driftConditions } from "./drift-condition.ts";
 
 /** What is known about one bound cluster. */
 export interface ClusterReport {
@@ -44,6 +45,7 @@ export function aggregate(subscription: Subscription, { feeds, reports }: Report
     feedsCondition(feeds),
     deliveredCondition(subscription, states),
     availableCondition(subscription, { states, completed: completed.length }),
+    ...driftConditions(subscription, reports),
   ].reduce<Status["conditions"]>(
     (all, condition) => setCondition(all, { ...condition, observedGeneration }, now),
     subscription.status?.conditions,

@@ -1,0 +1,13 @@
+// The controllers that deliver to this cluster and report from it, on one watch of what was delivered.
+
+import { descriptionController, type DescriptionDeps } from "#agent/controllers/description/controller.ts";
+import { feedStatusController } from "#agent/controllers/feed-status/controller.ts";
+import { WatchedKinds } from "#agent/controllers/feed-status/watched-kinds.ts";
+import type { Controller } from "#kube/controller.ts";
+import { createDiscovery } from "#kube/discovery.ts";
+
+export function deliveryControllers(deps: Omit<DescriptionDeps, "watched">): readonly Controller[] {
+  const { child, clock, log } = deps;
+  const watched = new WatchedKinds({ child, discovery: createDiscovery({ client: child, clock }), clock, log });
+  return [descriptionController({ ...deps, watched }), feedStatusController({ ...deps, watched })];
+}

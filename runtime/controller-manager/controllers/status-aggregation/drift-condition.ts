@@ -1,0 +1,27 @@
+// Descriptions that drifted -> condition Drifted of their Subscription. Pure.
+
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { conditionTypes } from "#api/names.ts";
+import { findCondition, type NewCondition } from "#kube/conditions.ts";
+import type { ClusterReport } from "./plan.ts";
+
+/** A message lists this many clusters at most. */
+const CLUSTERS_SHOWN_MAX = 3;
+
+/** None while nothing ever drifted. */
+export function driftConditions({ status }: Subscription, reports: readonly ClusterReport[]): readonly NewCondition[] {
+  const type = conditionTypes.drifted;
+  const drifted = reports.flatMap(({ binding, description }) => {
+    const found = findCondition(description?.status?.conditions, type);
+    return found?.status === "True" ? [{ binding, found }] : [];
+  });
+  const [first] = drifted;
+  if (first === undefined) {
+    if (findCondition(status?.conditions, type) === undefined) return [];
+    return [{ type, status: "False", reason: "AsDescribed", message: "Nothing differs" }];
+  }
+  const shown = drifted.slice(0, CLUSTERS_SHOWN_MAX).map(({ binding, found }) => `${binding}: ${found.message}`);
+  const more = drifted.length > CLUSTERS_SHOWN_MAX ? [`and ${String(drifted.length - CLUSTERS_SHOWN_MAX)} more`] : [];
+  const message = `${String(drifted.length)} of ${String(reports.length)} clusters: ${[...shown, ...more].join("; ")}`;
+  return [{ type, status: "True", reason: first.found.reason, message }];
+}

@@ -1,0 +1,15 @@
+// DeliveryError: a child did not take everything. Problems of single objects, as one failure of the reconcile.
+
+import { problemsText, type ObjectProblem } from "./problems.ts";
+
+/** The child did not take everything. The status says what; the controller tries again, later each time. */
+export class DeliveryError extends Error {
+  override readonly name = "DeliveryError";
+  /** The longest that the child asked us to wait; the controller does. */
+  readonly retryAfterMs: number;
+
+  constructor(problems: readonly ObjectProblem[]) {
+    super(problemsText(problems));
+    this.retryAfterMs = Math.max(0, ...problems.map(({ retryAfterMs = 0 }) => retryAfterMs));
+  }
+}
