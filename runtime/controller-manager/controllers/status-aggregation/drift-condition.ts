@@ -1,15 +1,21 @@
 // Descriptions that drifted -> condition Drifted of their Subscription. Pure.
 
+import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { conditionTypes } from "#api/names.ts";
 import { findCondition, type NewCondition } from "#kube/conditions.ts";
-import type { ClusterReport } from "./plan.ts";
+
+/** What is known about one bound cluster. */
+interface Reported {
+  readonly binding: string;
+  readonly description: Description | undefined;
+}
 
 /** A message lists this many clusters at most. */
 const CLUSTERS_SHOWN_MAX = 3;
 
 /** None while nothing ever drifted. */
-export function driftConditions({ status }: Subscription, reports: readonly ClusterReport[]): readonly NewCondition[] {
+export function driftConditions({ status }: Subscription, reports: readonly Reported[]): readonly NewCondition[] {
   const type = conditionTypes.drifted;
   const drifted = reports.flatMap(({ binding, description }) => {
     const found = findCondition(description?.status?.conditions, type);
