@@ -240,6 +240,8 @@ export const joinGrantKeys = {
   clusterNamespace: "clusterNamespace",
   clusterLabels: "clusterLabels",
   syncModes: "syncModes",
+  /** How long after its creation the grant lets a cluster join: `24h`. Absent: as long as it is there. */
+  validFor: "validFor",
 } as const;
 
 export const bootstrapTokens = {

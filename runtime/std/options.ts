@@ -48,6 +48,9 @@ export function booleanOption(fallback: boolean): z.ZodType<boolean> {
 }
 
 /** A Go duration (`3m0s`, `20s`, `500ms`) in milliseconds. */
+export const duration: z.ZodType<number> = z.string().transform(toMilliseconds);
+
+/** The same of an option that need not be given. */
 export function durationOption(fallback: string): z.ZodType<number> {
   return z.string().default(fallback).transform(toMilliseconds);
 }

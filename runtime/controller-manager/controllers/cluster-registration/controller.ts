@@ -143,6 +143,7 @@ function factsFor(deps: ClusterRegistrationDeps, request: ClusterRegistrationReq
     request,
     ...(publicKey === undefined ? {} : { key: fingerprintOf(publicKey) }),
     grants: grantsFor(deps, request).map(parseJoinGrant),
+    nowMs: deps.clock.now(),
     rivals: informers.requests
       .byIndex(BY_CLUSTER_ID, request.spec.clusterId)
       .filter(({ metadata }) => metadata.name !== request.metadata.name),

@@ -3,6 +3,7 @@
 import { SyncMode } from "#api/fields.ts";
 import { joinGrantKeys } from "#api/names.ts";
 import type { ConfigMap } from "#kube/builtin-kinds.ts";
+import { duration } from "#std/options.ts";
 import * as z from "zod";
 
 export interface JoinGrant {
@@ -17,6 +18,8 @@ export interface JoinGrant {
   readonly clusterLabels: Readonly<Record<string, string>>;
   /** Empty: any. */
   readonly syncModes: readonly SyncMode[];
+  /** Milliseconds since the epoch from when on it lets nobody in any more; absent: never. Who is in stays. */
+  readonly expiresAtMs?: number;
   readonly isDeleting: boolean;
 }
 
@@ -46,6 +49,7 @@ const Data = z.object({
     .default("")
     .transform((text) => text.split(",").filter((mode) => mode !== ""))
     .pipe(z.array(SyncMode)),
+  [joinGrantKeys.validFor]: duration.optional(),
 });
 
 export function parseJoinGrant({ metadata, data }: ConfigMap): ParsedGrant {
@@ -54,13 +58,16 @@ export function parseJoinGrant({ metadata, data }: ConfigMap): ParsedGrant {
     const message = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
     return { type: "invalid", name: metadata.name, username: data?.[joinGrantKeys.username] ?? "", message };
   }
-  const { clusterNamespace, ...rest } = parsed.data;
+  const { clusterNamespace, validFor, ...rest } = parsed.data;
+  const createdAtMs = Date.parse(metadata.creationTimestamp ?? "");
   return {
     type: "grant",
     grant: {
       name: metadata.name,
       ...rest,
       ...(clusterNamespace === "" ? {} : { clusterNamespace }),
+      // Counted from the server's own time, so whoever applies the same grant again changes nothing.
+      ...(validFor === undefined ? {} : { expiresAtMs: createdAtMs + validFor }),
       isDeleting: metadata.deletionTimestamp !== undefined,
     },
   };

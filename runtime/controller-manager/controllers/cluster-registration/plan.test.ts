@@ -52,7 +52,11 @@ function aGrant(data: Readonly<Record<string, string>> = {}, deletionTimestamp?:
   return parseJoinGrant({
     apiVersion: "v1",
     kind: "ConfigMap",
-    metadata: { name: "join-paris", ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
+    metadata: {
+      name: "join-paris",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
     data: { username: USER, clusterName: "paris", clusterNamespace: "paris-home", clusterLabels: '{"env":"prod"}', ...data },
   });
 }
@@ -107,6 +111,7 @@ function decide({ namespaces = [aNamespace()], key = { fingerprint: KEY }, rules
       grants: [aGrant()],
       rivals: [],
       clusters: [],
+      nowMs: Date.parse("2026-01-01T10:00:00Z"),
       ...(key === "none" ? {} : { key }),
       namespace: (name) => namespaces.find(({ metadata }) => metadata.name === name),
       ...facts,
@@ -392,6 +397,20 @@ describe("a request is refused or waits, and is told why", () => {
       says: /clusterLabels: Expected a JSON object/,
     },
     {
+      it: "its grant lasts for no time that anybody could read",
+      situation: { grants: [aGrant({ validFor: "a day" })] },
+      type: "wait",
+      reason: "GrantInvalid",
+      says: /validFor: Expected a duration such as 20s or 3m0s, got "a day"/,
+    },
+    {
+      it: "its grant was for the first ten hours, which are over",
+      situation: { grants: [aGrant({ validFor: "10h" })] },
+      type: "wait",
+      reason: "GrantExpired",
+      says: /join-paris has expired/,
+    },
+    {
       it: "its grant is being removed",
       situation: { grants: [aGrant({}, "2026-01-01T00:00:00Z")] },
       type: "wait",
@@ -417,6 +436,29 @@ describe("a request is refused or waits, and is told why", () => {
     const decision = decide(situation);
     expect(decision).toMatchObject({ type, reason });
     expect("message" in decision ? decision.message : "").toMatch(says);
+  });
+});
+
+describe("A grant that has an end", () => {
+  const expired = aGrant({ validFor: "1h" });
+  test("lets in until then", () => {
+    expect(decide({ grants: [aGrant({ validFor: "10h1ms" })] })).toMatchObject({ type: "approve" });
+  });
+
+  test("keeps who is in, whose labels and mode it goes on deciding", () => {
+    const request = aRequest({ status: { result: "Approved" } });
+    expect(decide({ request, clusters: [aCluster()], grants: [expired] })).toMatchObject({
+      type: "approve",
+      child: { labels: { env: "prod" }, grantName: "join-paris" },
+    });
+  });
+
+  test("does not bind an administrator, and still says what the cluster may be", () => {
+    const byHand = { annotations: APPROVED_BY_HAND };
+    expect(decide({ request: aRequest(byHand), grants: [expired] })).toMatchObject({ type: "approve" });
+    expect(decide({ request: aRequest({ ...byHand, clusterName: "oslo" }), grants: [expired] })).toMatchObject({
+      reason: "NameOutsideGrant",
+    });
   });
 });
 

@@ -34,6 +34,7 @@ export type WaitReason =
   | "CreatorUnknown"
   | "GrantAmbiguous"
   | "GrantBeingRemoved"
+  | "GrantExpired"
   | "GrantInvalid"
   | "NamespaceMissing"
   | "NewKeyForKnownCluster"
@@ -73,6 +74,7 @@ export interface RegistrationFacts {
   readonly rivals: readonly ClusterRegistrationRequest[];
   readonly clusters: readonly ManagedCluster[];
   namespace(name: string): Namespace | undefined;
+  readonly nowMs: number;
 }
 
 export interface RegistrationRules {
@@ -142,7 +144,7 @@ function checkIdentity(facts: RegistrationFacts): RegistrationDecision | undefin
   );
 }
 
-/** May this agent join at all? (REG-6) A join grant for its user, or an administrator. */
+/** May this agent join at all? (REG-6) A join grant for its user that has not expired, or an administrator. */
 function checkPermission(facts: RegistrationFacts, rules: RegistrationRules): RegistrationDecision | undefined {
   const { request, grants } = facts;
   if (isSettled(facts)) return undefined;
@@ -154,7 +156,15 @@ function checkPermission(facts: RegistrationFacts, rules: RegistrationRules): Re
   }
   if (first.type === "invalid") return wait("GrantInvalid", `Join grant ${first.name} cannot be used: ${first.message}`);
   if (first.grant.isDeleting) return wait("GrantBeingRemoved", `Join grant ${first.grant.name} is being removed`);
-  if (rules.autoApprove || isApprovedByHand(request)) return undefined;
+  if (isApprovedByHand(request)) return undefined;
+  // Not "before": a grant whose creation is unknown has expired, too.
+  if (first.grant.expiresAtMs !== undefined && !(facts.nowMs < first.grant.expiresAtMs)) {
+    return wait(
+      "GrantExpired",
+      `Join grant ${first.grant.name} has expired; make it anew, or approve this: ${approveCommand(request)}`,
+    );
+  }
+  if (rules.autoApprove) return undefined;
   return wait("ApprovalRequired", `Join grant ${first.grant.name} fits; approve this: ${approveCommand(request)}`);
 }
 
