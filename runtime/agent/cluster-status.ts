@@ -4,7 +4,7 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { conditionReasons, conditionTypes } from "#api/names.ts";
 import type { Node, Pod, ResourceList } from "#kube/builtin-kinds.ts";
 import { rfc3339, type NewCondition } from "#kube/conditions.ts";
-import { formatBinary, formatDecimal, sumQuantities } from "./quantity.ts";
+import { formatBinary, formatDecimal, sumQuantities } from "#std/quantity.ts";
 
 type Status = NonNullable<ManagedCluster["status"]>;
 

@@ -35,6 +35,8 @@ export const warningEventReasons = {
   failedSyncingBase: "FailedSyncingBase",
   failedSyncingDescription: "FailedSyncingDescription",
   failedSyncingLocalization: "FailedSyncingLocalization",
+  /** Ours. */
+  invalidInterpreter: "InvalidInterpreter",
   failedUpdatingClusterStatus: "FailedUpdatingClusterStatus",
   feedInventoryNotSynced: "FeedInventoryNotSynced",
   helmChartNotFound: "HelmChartNotFound",

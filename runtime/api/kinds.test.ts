@@ -339,6 +339,8 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
     "status.conditions",
     "status.inventory",
     "status.manifestStatuses[].available",
+    "status.manifestStatuses[].state",
+    "status.manifestStatuses[].message",
   ],
   FeedInventory: ["status", "status.observedGeneration", "status.conditions"],
   Globalization: ["status", "status.observedGeneration", "status.conditions"],
@@ -346,7 +348,13 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
   HelmChart: ["status.observedGeneration", "status.conditions"],
   HelmRelease: ["status.observedGeneration", "status.conditions"],
   Manifest: ["status", "status.observedGeneration", "status.conditions"],
-  Subscription: [...delivery, "status.observedGeneration", "status.conditions"],
+  Subscription: [
+    ...delivery,
+    "status.observedGeneration",
+    "status.conditions",
+    "status.aggregatedStatuses[].feedStatusDetails[].state",
+    "status.aggregatedStatuses[].feedStatusDetails[].message",
+  ],
   ClusterRegistrationRequest: ["spec.publicKey", "status.sealedToken", "status.observedGeneration", "status.conditions"],
   ManagedCluster: ["status.observedGeneration"],
 };

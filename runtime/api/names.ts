@@ -233,6 +233,12 @@ export const secretKeys = {
   privateKey: "private-key.jwk",
 } as const;
 
+/** Ours. ConfigMaps of the system namespace. */
+export const configMaps = {
+  /** What kinds of others mean: health, replicas, pod template. */
+  interpreters: "clusternet-interpreters",
+} as const;
+
 /** Ours. Keys of the ConfigMap that lets one child join (label `labels.joinGrant`). */
 export const joinGrantKeys = {
   username: "username",

@@ -11,6 +11,8 @@ import { descriptionController } from "#controller-manager/controllers/descripti
 import { feedProtectionController } from "#controller-manager/controllers/feed-protection/controller.ts";
 import { statusAggregationController } from "#controller-manager/controllers/status-aggregation/controller.ts";
 import { subscriptionController } from "#controller-manager/controllers/subscription/controller.ts";
+import { feedInventoryController } from "#controller-manager/controllers/feed-inventory/controller.ts";
+import { interpreterRegistry } from "#controller-manager/interpreters.ts";
 import { createDeliveryInformers } from "#controller-manager/informers.ts";
 import type { ControllerManagerOptions } from "#controller-manager/options.ts";
 import { createClient } from "#kube/client.ts";
@@ -49,10 +51,17 @@ export function createControllerManager(
   const events = createEventRecorder({ client, component, clock, log });
   const common = { client, events, clock, log, metrics };
 
-  const delivery = createDeliveryInformers(client, { reservedNamespace: options.reservedNamespace, clock, log, metrics });
+  const delivery = createDeliveryInformers(client, {
+    reservedNamespace: options.reservedNamespace,
+    systemNamespace,
+    clock,
+    log,
+    metrics,
+  });
   const registration = createRegistrationInformers(client, { systemNamespace, clock, log, metrics });
   const deliveryDeps = { ...common, informers: delivery, concurrency: options.threadiness };
   const { crossNamespaceFeeds, lostClusterGrace: lostClusterGraceMs } = options;
+  const interpreters = interpreterRegistry(delivery.interpreters, events);
   const children = createChildClients({ connection, component: "controller-manager", clock });
 
   const all: readonly Readonly<Record<string, AnyInformer>>[] = [{ ...delivery }, { ...registration }];
@@ -73,7 +82,8 @@ export function createControllerManager(
     subscriptionController(deliveryDeps),
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),
-    statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds }),
+    statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
+    feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
     feedProtectionController({ ...deliveryDeps, crossNamespaceFeeds }),
   ];
   const leaderElection = componentElection(options, { client, leaseName: leases.controllerManager, clock, log });

@@ -8,7 +8,9 @@ import { Localization } from "#api/apps/v1alpha1/localization.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { labels } from "#api/names.ts";
+import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
+import { configMaps, labels } from "#api/names.ts";
+import { ConfigMap } from "#kube/builtin-kinds.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { manifestFeedKeys } from "#delivery/feeds.ts";
 import type { Client } from "#kube/client.ts";
@@ -25,6 +27,9 @@ export interface DeliveryInformers {
   readonly globalizations: Informer<Globalization>;
   readonly localizations: Informer<Localization>;
   readonly managedClusters: Informer<ManagedCluster>;
+  readonly feedInventories: Informer<FeedInventory>;
+  /** The one ConfigMap with the registered interpreters. */
+  readonly interpreters: Informer<ConfigMap>;
 }
 
 /** Index names. */
@@ -43,13 +48,14 @@ export const by = {
 
 export interface DeliveryInformersOptions {
   readonly reservedNamespace: string;
+  readonly systemNamespace: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics?: Metrics;
 }
 
 export function createDeliveryInformers(client: Client, options: DeliveryInformersOptions): DeliveryInformers {
-  const { reservedNamespace, ...common } = options;
+  const { reservedNamespace, systemNamespace, ...common } = options;
   return {
     subscriptions: createInformer(client, Subscription, {
       ...common,
@@ -87,6 +93,12 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
     }),
     localizations: createInformer(client, Localization, { ...common, indexes: { [by.namespace]: namespaceOf } }),
     managedClusters: createInformer(client, ManagedCluster, { ...common, indexes: { [by.namespace]: namespaceOf } }),
+    feedInventories: createInformer(client, FeedInventory, common),
+    interpreters: createInformer(client, ConfigMap, {
+      ...common,
+      namespace: systemNamespace,
+      fieldSelector: `metadata.name=${configMaps.interpreters}`,
+    }),
   };
 }
 

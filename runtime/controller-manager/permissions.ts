@@ -19,6 +19,11 @@ const deliveryRules: readonly PolicyRule[] = [
   },
   // patch: the finalizer and the message of feed protection.
   { apiGroups: [groups.apps], resources: ["manifests"], verbs: ["get", "list", "watch", "patch"] },
+  {
+    apiGroups: [groups.apps],
+    resources: ["feedinventories"],
+    verbs: ["get", "list", "watch", "create", "patch", "delete"],
+  },
   { apiGroups: [groups.apps], resources: ["globalizations", "localizations"], verbs: ["get", "list", "watch"] },
 ];
 

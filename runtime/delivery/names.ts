@@ -87,6 +87,6 @@ function shortened(full: string, lengthMax: number): string {
 }
 
 /** A longer name is no label value; the object's own fields say it. */
-function nameLabel(key: string, name: string): Readonly<Record<string, string>> {
+export function nameLabel(key: string, name: string): Readonly<Record<string, string>> {
   return name.length <= labelValueLengthMax ? { [key]: name } : {};
 }

@@ -1,7 +1,8 @@
 // When a delivered object works, and which numbers are shown.
 
 import { expect, test } from "@jest/globals";
-import { isAvailable, isReportedAvailable, manifestStatusOf, replicaStatusOf } from "./summarize.ts";
+import { parseInterpreters } from "./interpreters.ts";
+import { manifestStatusOf, replicaStatusOf, reportedHealth } from "./summarize.ts";
 
 const deployment = (generation: number, status: Record<string, unknown>): never =>
   ({
@@ -19,34 +20,6 @@ const working = {
   availableReplicas: 2,
   conditions: [{ type: "Available", status: "True" }],
 };
-const of = (kind: string, apiVersion: string, status?: Record<string, unknown>): never =>
-  ({ apiVersion, kind, metadata: { name: "x", generation: 1 }, ...(status === undefined ? {} : { status }) }) as never;
-
-test.each([
-  ["a Deployment whose replicas are all new and available", deployment(2, working), true],
-  ["one whose newest spec its controller has not seen", deployment(3, working), false],
-  ["one in the middle of a rollout", deployment(2, { ...working, updatedReplicas: 1 }), false],
-  ["one without a status", deployment(1, {}), false],
-  ["a ConfigMap", of("ConfigMap", "v1"), true],
-  ["a running Job", of("Job", "batch/v1", { active: 1 }), true],
-  ["a failed Job", of("Job", "batch/v1", { conditions: [{ type: "Failed", status: "True" }] }), false],
-  ["a Pod that is not ready", of("Pod", "v1", { phase: "Running" }), false],
-  ["a StatefulSet whose controller has not looked yet", of("StatefulSet", "apps/v1", {}), false],
-  [
-    "a DaemonSet on every node",
-    of("DaemonSet", "apps/v1", {
-      observedGeneration: 1,
-      desiredNumberScheduled: 3,
-      numberAvailable: 3,
-      updatedNumberScheduled: 3,
-    }),
-    true,
-  ],
-  ["a custom Deployment of another group", of("Deployment", "example.com/v1"), true],
-])("%s: available is %j", (_what, object, expected) => {
-  expect(isAvailable(object)).toBe(expected);
-});
-
 test("a report holds the object's status, whether it works, and the numbers that upstream shows", () => {
   const status = manifestStatusOf(deployment(2, working));
   expect(status).toEqual({
@@ -55,6 +28,7 @@ test("a report holds the object's status, whether it works, and the numbers that
     namespace: "shop",
     name: "web",
     available: true,
+    state: "Available",
     observedStatus: working,
   });
   expect(replicaStatusOf(status)).toEqual({
@@ -64,7 +38,21 @@ test("a report holds the object's status, whether it works, and the numbers that
     readyReplicas: 2,
     availableReplicas: 2,
   });
-  const upstream = Object.fromEntries(Object.entries(status).filter(([field]) => field !== "available"));
-  expect(isReportedAvailable(upstream as typeof status)).toBe(true);
   expect(replicaStatusOf({ ...status, apiVersion: "example.com/v1" })).toBeUndefined();
+});
+
+test("what an interpreter says counts more than what the agent said, and that more than the status alone", () => {
+  const status = manifestStatusOf(deployment(2, { ...working, phase: "Broken" }));
+  const only = (fields: readonly string[]): typeof status =>
+    Object.fromEntries(Object.entries(status).filter(([field]) => !fields.includes(field))) as unknown as typeof status;
+  const none = new Map();
+  expect(reportedHealth(status, none)).toEqual({ state: "Available", message: "" });
+  expect(reportedHealth({ ...status, state: "Failed", message: "m" }, none)).toEqual({ state: "Failed", message: "m" });
+  // An agent of an older version, and one of upstream.
+  expect(reportedHealth({ ...only(["state"]), available: false }, none)).toEqual({ state: "Progressing", message: "" });
+  expect(reportedHealth(only(["state", "available"]), none)).toEqual({ state: "Available", message: "" });
+  const { interpreters } = parseInterpreters({
+    web: "{apiVersion: apps/v1, kind: Deployment, health: [{state: Failed, path: /status/phase, in: [Broken]}]}",
+  });
+  expect(reportedHealth(status, interpreters)).toEqual({ state: "Failed", message: "/status/phase is Broken" });
 });

@@ -40,6 +40,12 @@ export type InventoryEntry = Immutable<z.output<typeof InventoryEntry>>;
 export const ManifestStatus = Feed.extend({
   observedStatus: anyObject.optional().describe("The object's status in the child, as it is there."),
   available: z.boolean().optional().describe("Whether the object works, as its whole self in the child says.").meta(extension),
+  state: z
+    .enum(["Available", "Progressing", "Failed"])
+    .optional()
+    .describe("Whether it works, is on its way, or needs somebody to look.")
+    .meta(extension),
+  message: z.string().optional().describe("Why it does not work (yet).").meta(extension),
 });
 export type ManifestStatus = Immutable<z.output<typeof ManifestStatus>>;
 

@@ -3,7 +3,7 @@
 import * as z from "zod";
 
 import { PreferredSchedulingTerm, Toleration, TopologySpreadConstraint } from "#api/core-types.ts";
-import { ageColumn, defineKind, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { ageColumn, defineKind, extension, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { clusterId, clusterName, int32, int64 } from "#api/fields.ts";
 import { LabelSelector } from "#api/meta.ts";
 import { categories, groups, versions } from "#api/names.ts";
@@ -85,6 +85,12 @@ const feedStatusDetail = z.object({
   clusterId: clusterId.optional().describe("The cluster's id."),
   clusterName: clusterName.optional().describe("Name of its ManagedCluster."),
   ...feedStatusShape,
+  state: z
+    .enum(["Available", "Progressing", "Failed"])
+    .optional()
+    .describe("Whether the feed works there, is on its way, or needs somebody to look.")
+    .meta(extension),
+  message: z.string().optional().describe("Why it does not work (yet).").meta(extension),
 });
 export type FeedStatusDetail = Immutable<z.output<typeof feedStatusDetail>>;
 

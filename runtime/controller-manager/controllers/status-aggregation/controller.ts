@@ -6,6 +6,7 @@ import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import { manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { by } from "#controller-manager/informers.ts";
 import { baseName, descriptionName } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
@@ -19,10 +20,11 @@ const WRITE_INTERVAL_MS = 500;
 
 export interface StatusAggregationDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
+  readonly interpreters: InterpreterRegistry;
 }
 
 export function statusAggregationController(deps: StatusAggregationDeps): Controller {
-  const { client, informers, clock, crossNamespaceFeeds } = deps;
+  const { client, informers, clock, crossNamespaceFeeds, interpreters } = deps;
   const { subscriptions, bases, descriptions, manifests, managedClusters } = informers;
   const writtenAt = new Map<string, number>();
 
@@ -39,7 +41,8 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
     }
     const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
     if (waitMs > 0) return after(waitMs);
-    const status = aggregate(subscription, { feeds: feedsOf(subscription), reports: reportsOf(subscription) }, clock.now());
+    const known = { feeds: feedsOf(subscription), reports: reportsOf(subscription), interpreters: interpreters.current() };
+    const status = aggregate(subscription, known, clock.now());
     const written = await patchStatusIfChanged(client, { type: Subscription, object: subscription, status }, signal);
     if (written !== subscription) writtenAt.set(key, clock.monotonic());
     return done;
@@ -78,6 +81,7 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
           ? manifestFeedKeys(manifest).flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf))
           : [],
       ),
+      source(interpreters.informer, () => subscriptions.list().map(keyTextOf)),
     ],
     reconcile,
   });

@@ -8,8 +8,10 @@ import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { conditionTypes } from "#api/names.ts";
 import { isDelivered } from "#delivery/description-status.ts";
-import { namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
-import { isReportedAvailable, replicaStatusOf } from "#delivery/summarize.ts";
+import { feedText, namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
+import type { Health } from "#delivery/health.ts";
+import type { Interpreters } from "#delivery/interpreters.ts";
+import { replicaStatusOf, reportedHealth } from "#delivery/summarize.ts";
 import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { driftConditions } from "./drift-condition.ts";
@@ -28,6 +30,7 @@ export interface Reports {
   readonly feeds: readonly ResolvedFeed[];
   /** One per binding, in its order. */
   readonly reports: readonly ClusterReport[];
+  readonly interpreters: Interpreters;
 }
 
 type Status = NonNullable<Subscription["status"]>;
@@ -36,11 +39,11 @@ type Status = NonNullable<Subscription["status"]>;
 const CLUSTERS_SHOWN_MAX = 3;
 
 /** Only the members that aggregation writes; the scheduler's are left as they are. */
-export function aggregate(subscription: Subscription, { feeds, reports }: Reports, now: number): Status {
+export function aggregate(subscription: Subscription, { feeds, reports, interpreters }: Reports, now: number): Status {
   const observedGeneration = subscription.metadata.generation ?? 0;
-  const aggregatedStatuses = subscription.spec.feeds.map((feed) => aggregateFeed(feed, reports));
-  const states = reports.map((report) => ({ report, state: stateOf(subscription, report) }));
-  const completed = states.filter(({ state, report }) => state.type === "delivered" && allAvailable(subscription, report));
+  const states = reports.map((report) => stated(subscription, report, interpreters));
+  const aggregatedStatuses = subscription.spec.feeds.map((feed, index) => aggregateFeed(feed, index, states));
+  const completed = states.filter(isComplete);
   const conditions = [
     feedsCondition(feeds),
     deliveredCondition(subscription, states),
@@ -65,6 +68,28 @@ type ClusterState =
 interface Stated {
   readonly report: ClusterReport;
   readonly state: ClusterState;
+  /** One per feed, in the Subscription's order. */
+  readonly healths: readonly Health[];
+}
+
+function stated(subscription: Subscription, report: ClusterReport, interpreters: Interpreters): Stated {
+  const state = stateOf(subscription, report);
+  const healths = subscription.spec.feeds.map((feed) => {
+    const status = manifestStatus(feed, report);
+    if (status !== undefined) return reportedHealth(status, interpreters);
+    return state.type === "delivered" ? notReported : healthOfState(state);
+  });
+  return { report, state, healths };
+}
+
+const notReported: Health = { state: "Progressing", message: "the cluster has not reported it yet" };
+
+function healthOfState(state: Exclude<ClusterState, { type: "delivered" }>): Health {
+  return { state: state.type === "failed" ? "Failed" : "Progressing", message: state.message };
+}
+
+function isComplete({ state, healths }: Stated): boolean {
+  return state.type === "delivered" && healths.every((health) => health.state === "Available");
 }
 
 /** Delivered means: everything between this very spec and the child has caught up. */
@@ -127,17 +152,32 @@ function availableCondition(
   const total = String(states.length);
   if (completed === states.length)
     return { type, status: "True", reason: "Available", message: `In ${total} of ${total} clusters` };
-  const missing = states.filter(({ report, state }) => state.type !== "delivered" || !allAvailable(subscription, report));
-  const names = missing
+  const missing = states.filter((one) => !isComplete(one));
+  const wrong = missing.filter(({ state, healths }) => state.type === "failed" || healths.some(isFailedHealth));
+  const shown = [...new Set([...wrong, ...missing])]
     .slice(0, CLUSTERS_SHOWN_MAX)
-    .map(({ report }) => report.binding)
-    .join(", ");
+    .map((one) => `${one.report.binding}: ${whyIncomplete(subscription, one)}`);
+  const hidden = missing.length - shown.length;
   return {
     type,
     status: "False",
-    reason: "Unavailable",
-    message: `In ${String(completed)} of ${total} clusters; not in ${names}`,
+    reason: wrong.length > 0 ? "Failed" : "Progressing",
+    message: `In ${String(completed)} of ${total} clusters; ${[...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ")}`,
   };
+}
+
+/** What failed says more than what is on its way. */
+function whyIncomplete({ spec }: Subscription, { state, healths }: Stated): string {
+  if (state.type === "failed") return state.message;
+  const failedAt = healths.findIndex(isFailedHealth);
+  const index = failedAt === -1 ? healths.findIndex((health) => health.state !== "Available") : failedAt;
+  const [feed, health] = [spec.feeds[index], healths[index]];
+  if (feed !== undefined && health !== undefined) return `${feedText(feed)}: ${health.message}`;
+  return state.type === "delivered" ? "" : state.message;
+}
+
+function isFailedHealth({ state }: Health): boolean {
+  return state === "Failed";
 }
 
 /** Why there is nothing to speak about: the scheduler has not decided on this spec, or has bound nothing. */
@@ -167,20 +207,13 @@ function progressing(message: string): ClusterState {
   return { type: "progressing", message };
 }
 
-function allAvailable({ spec }: Subscription, report: ClusterReport): boolean {
-  return spec.feeds.every((feed) => {
-    const status = manifestStatus(feed, report);
-    return status !== undefined && isReportedAvailable(status);
-  });
-}
-
 function manifestStatus(feed: Feed, { description }: ClusterReport): ManifestStatus | undefined {
   return description?.status?.manifestStatuses?.find((status) => namesFeed(feed, status));
 }
 
-function aggregateFeed({ apiVersion, kind, namespace, name }: Feed, reports: readonly ClusterReport[]): AggregatedStatus {
+function aggregateFeed({ apiVersion, kind, namespace, name }: Feed, index: number, states: readonly Stated[]): AggregatedStatus {
   const feed: Feed = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
-  const details = reports.map((report) => detailOf(feed, report));
+  const details = states.map((one) => detailOf(feed, index, one));
   const numbers = details.flatMap(({ replicaStatus }) => (replicaStatus === undefined ? [] : [replicaStatus]));
   return {
     ...feed,
@@ -192,13 +225,16 @@ function aggregateFeed({ apiVersion, kind, namespace, name }: Feed, reports: rea
   };
 }
 
-function detailOf(feed: Feed, report: ClusterReport): FeedStatusDetail {
+function detailOf(feed: Feed, index: number, { report, healths }: Stated): FeedStatusDetail {
   const status = manifestStatus(feed, report);
   const replicaStatus = status === undefined ? undefined : replicaStatusOf(status);
+  const { state, message } = healths[index] ?? notReported;
   return {
     ...(report.cluster === undefined ? {} : { clusterId: report.cluster.spec.clusterId }),
     clusterName: report.binding.slice(report.binding.indexOf("/") + 1),
-    available: status !== undefined && isReportedAvailable(status),
+    available: state === "Available",
+    state,
+    ...(message === "" ? {} : { message }),
     ...(replicaStatus === undefined ? {} : { replicaStatus }),
   };
 }

@@ -1,0 +1,125 @@
+// A feed's template -> how many replicas it wants and what one of them needs (an entry of a FeedInventory). Pure.
+
+import type { Feed } from "#api/apps/v1alpha1/feed.ts";
+import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
+import { formatBinary, formatDecimal, nanoUnits } from "#std/quantity.ts";
+import { at, interpreterOf, type Interpreters } from "./interpreters.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+
+export type FeedOrder = FeedInventory["spec"]["feeds"][number];
+type Requirements = NonNullable<FeedOrder["replicaRequirements"]>;
+
+interface Shape {
+  /** JSON pointers into the template. */
+  readonly replicas?: string | undefined;
+  readonly podTemplate?: string | undefined;
+}
+
+const TEMPLATE = "/spec/template";
+
+/** A Pod is one replica and stays one: there is no field to divide. */
+const SHAPES: Readonly<Record<string, Shape>> = {
+  ...Object.fromEntries(
+    ["apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/ReplicaSet"].map((kind) => [
+      kind,
+      { replicas: "/spec/replicas", podTemplate: TEMPLATE },
+    ]),
+  ),
+  "batch/v1/Job": { replicas: "/spec/parallelism", podTemplate: TEMPLATE },
+  "v1/Pod": { podTemplate: "" },
+};
+
+/** What Kubernetes takes when the field is absent. */
+const REPLICAS_DEFAULT = 1;
+
+export function feedOrderOf(feed: Feed, template: JsonObject, interpreters: Interpreters): FeedOrder {
+  const { apiVersion, kind, namespace, name } = feed;
+  const reference = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
+  const { replicas, podTemplate } = interpreterOf(interpreters, feed) ?? SHAPES[`${apiVersion}/${kind}`] ?? {};
+  const pod = podTemplate === undefined ? undefined : at(template, `${podTemplate}/spec`);
+  return {
+    ...reference,
+    ...(replicas === undefined ? {} : { desiredReplicas: replicasAt(template, replicas), replicaJsonPath: replicas }),
+    ...(isJsonObject(pod) ? { replicaRequirements: requirementsOf(pod) } : {}),
+  };
+}
+
+function replicasAt(template: JsonObject, path: string): number {
+  const value = at(template, path);
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : REPLICAS_DEFAULT;
+}
+
+function requirementsOf(pod: JsonObject): Requirements {
+  const { nodeSelector, tolerations, affinity } = pod;
+  return {
+    ...(isJsonObject(nodeSelector) ? { nodeSelector: nodeSelector as NonNullable<Requirements["nodeSelector"]> } : {}),
+    ...(Array.isArray(tolerations) ? { tolerations: tolerations as NonNullable<Requirements["tolerations"]> } : {}),
+    ...(isJsonObject(affinity) ? { affinity: affinity as NonNullable<Requirements["affinity"]> } : {}),
+    resources: { ...sumOf(pod, "requests"), ...sumOf(pod, "limits") },
+  };
+}
+
+type Amounts = ReadonlyMap<string, bigint>;
+
+/**
+ * As the scheduler of Kubernetes counts: what runs at the same time is added, an init container counts with the sidecars that started
+ * before it, and the larger of the two is what the pod needs; then its overhead. Resources of the pod as a whole stand for the sum.
+ */
+function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"requests" | "limits", Record<string, string>>> {
+  let running: Amounts = new Map();
+  let starting: Amounts = new Map();
+  for (const container of containersOf(pod, "initContainers")) {
+    const own = amountsOf(container, which);
+    if (container["restartPolicy"] === "Always") {
+      running = added(running, own);
+      starting = larger(starting, running);
+    } else starting = larger(starting, added(running, own));
+  }
+  for (const container of containersOf(pod, "containers")) running = added(running, amountsOf(container, which));
+  const whole = new Map([...larger(running, starting), ...amountsOf(pod, which)]);
+  const overhead = parsed(pod["overhead"]);
+  // A limit that is not set is no limit, whatever the overhead.
+  const total = added(whole, which === "requests" ? overhead : new Map([...overhead].filter(([name]) => whole.has(name))));
+  if (total.size === 0) return {};
+  const texts = [...total].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, amount]) => [name, formatted(name, amount)]);
+  return { [which]: Object.fromEntries(texts) as Record<string, string> };
+}
+
+function containersOf(pod: JsonObject, field: "containers" | "initContainers"): readonly JsonObject[] {
+  const containers = pod[field];
+  return Array.isArray(containers) ? containers.filter(isJsonObject) : [];
+}
+
+/** A request that is not set is the limit. */
+function amountsOf({ resources }: JsonObject, which: "requests" | "limits"): Amounts {
+  if (!isJsonObject(resources)) return new Map();
+  const limits = parsed(resources["limits"]);
+  return which === "limits" ? limits : new Map([...limits, ...parsed(resources["requests"])]);
+}
+
+/** Text that is no quantity is left out: the child's API server refuses the object anyway. */
+function parsed(quantities: unknown): Amounts {
+  if (!isJsonObject(quantities)) return new Map();
+  return new Map(
+    Object.entries(quantities).flatMap(([name, text]) => {
+      const amount = nanoUnits(String(text));
+      return amount === undefined ? [] : [[name, amount] as const];
+    }),
+  );
+}
+
+function added(a: Amounts, b: Amounts): Amounts {
+  return merged(a, b, (one, other) => one + other);
+}
+
+function larger(a: Amounts, b: Amounts): Amounts {
+  return merged(a, b, (one, other) => (one > other ? one : other));
+}
+
+function merged(a: Amounts, b: Amounts, merge: (one: bigint, other: bigint) => bigint): Amounts {
+  return new Map([...new Set([...a.keys(), ...b.keys()])].map((name) => [name, merge(a.get(name) ?? 0n, b.get(name) ?? 0n)]));
+}
+
+function formatted(name: string, amount: bigint): string {
+  return /^(memory|ephemeral-storage|storage|hugepages-)/.test(name) ? formatBinary(amount) : formatDecimal(amount);
+}
