@@ -122,7 +122,7 @@ const known = [
 ];
 
 test.each(known)("%s", (text) => {
-  const all = Object.values({ ...names, ...eventReasons })
+  const all = [...Object.values(names), ...Object.values(eventReasons)]
     .flatMap((group): unknown[] => (typeof group === "object" ? Object.values(group) : [group]))
     .flat();
   expect(all).toContain(text);

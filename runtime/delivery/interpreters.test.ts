@@ -21,7 +21,7 @@ test("the first health rule that holds decides; none: on its way", () => {
   expect(health("Running")).toEqual({ state: "Available", message: "" });
   expect(health("Broken")).toEqual({ state: "Failed", message: "/status/phase is Broken" });
   expect(health(7)).toEqual({ state: "Failed", message: "/status/phase is 7" });
-  expect(health("7")).toEqual({ state: "Progressing", message: '/status/phase is "7"' });
+  expect(health("7")).toEqual({ state: "Progressing", message: "/status/phase is 7" });
   expect(health()).toEqual({ state: "Progressing", message: "/status/phase is not set" });
   expect(interpreterOf(interpreters, { apiVersion: "example.com/v2", kind: "Database" })).toBeUndefined();
 });

@@ -23,6 +23,7 @@ const pointer = z.string().regex(/^(\/([^~/]|~[01])+)+$/, "must be a JSON pointe
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 const HEALTH_RULES_MAX = 20;
+const VALUE_CHARS_SHOWN_MAX = 100;
 
 const healthRule = z.strictObject({
   state: z.enum(healthStates),
@@ -71,7 +72,7 @@ export function interpretedHealth({ health }: Interpreter, object: unknown): Hea
   for (const { state, path, in: values } of health) {
     const value = at(object, path);
     if (value === undefined || !values.some((expected) => expected === value)) continue;
-    return { state, message: state === "Available" ? "" : `${path} is ${String(value)}` };
+    return { state, message: state === "Available" ? "" : `${path} is ${shown(value)}` };
   }
   const [first] = health;
   const value = first === undefined ? undefined : at(object, first.path);
@@ -106,5 +107,5 @@ function kindKey({ apiVersion, kind }: { readonly apiVersion: string; readonly k
 }
 
 function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? "").slice(0, 100);
+  return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, VALUE_CHARS_SHOWN_MAX);
 }

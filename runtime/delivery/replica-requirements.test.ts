@@ -2,28 +2,30 @@
 
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
-import { parseInterpreters } from "./interpreters.ts";
+import { parseInterpreters, type Interpreters } from "./interpreters.ts";
 import type { JsonObject } from "./json.ts";
-import { feedOrderOf } from "./replica-requirements.ts";
+import { feedOrderOf, type FeedOrder } from "./replica-requirements.ts";
 
 const feed = (apiVersion: string, kind: string) => ({ apiVersion, kind, namespace: "shop", name: "web" });
-const order = (apiVersion: string, kind: string, yaml: string, interpreters = parseInterpreters({}).interpreters) =>
-  feedOrderOf(feed(apiVersion, kind), parse(yaml) as JsonObject, interpreters);
+const order = (kind: string, yaml: string, interpreters: Interpreters = new Map()): FeedOrder => {
+  const at = kind.lastIndexOf("/");
+  return feedOrderOf(feed(kind.slice(0, at), kind.slice(at + 1)), parse(yaml) as JsonObject, interpreters);
+};
 
 test.each([
-  ["apps/v1", "Deployment", "spec: { replicas: 7 }", 7, "/spec/replicas"],
-  ["apps/v1", "StatefulSet", "spec: {}", 1, "/spec/replicas"],
-  ["apps/v1", "ReplicaSet", "spec: { replicas: 0 }", 0, "/spec/replicas"],
-  ["batch/v1", "Job", "spec: { parallelism: 3, completions: 9 }", 3, "/spec/parallelism"],
-  ["apps/v1", "Deployment", "spec: { replicas: three }", 1, "/spec/replicas"],
-  ["v1", "Pod", "spec: {}", undefined, undefined],
-  ["apps/v1", "DaemonSet", "spec: {}", undefined, undefined],
-  ["v1", "ConfigMap", "data: {}", undefined, undefined],
-  ["example.com/v1", "Deployment", "spec: { replicas: 7 }", undefined, undefined],
-])("%s %s, %s", (apiVersion, kind, yaml, replicas, path) => {
-  const { desiredReplicas, replicaJsonPath, ...rest } = order(apiVersion, kind, yaml);
+  { kind: "apps/v1/Deployment", yaml: "spec: { replicas: 7 }", replicas: 7, path: "/spec/replicas" },
+  { kind: "apps/v1/StatefulSet", yaml: "spec: {}", replicas: 1, path: "/spec/replicas" },
+  { kind: "apps/v1/ReplicaSet", yaml: "spec: { replicas: 0 }", replicas: 0, path: "/spec/replicas" },
+  { kind: "batch/v1/Job", yaml: "spec: { parallelism: 3, completions: 9 }", replicas: 3, path: "/spec/parallelism" },
+  { kind: "apps/v1/Deployment", yaml: "spec: { replicas: three }", replicas: 1, path: "/spec/replicas" },
+  { kind: "v1/Pod", yaml: "spec: {}", replicas: undefined, path: undefined },
+  { kind: "apps/v1/DaemonSet", yaml: "spec: {}", replicas: undefined, path: undefined },
+  { kind: "v1/ConfigMap", yaml: "data: {}", replicas: undefined, path: undefined },
+  { kind: "example.com/v1/Deployment", yaml: "spec: { replicas: 7 }", replicas: undefined, path: undefined },
+])("$kind, $yaml", ({ kind, yaml, replicas, path }) => {
+  const { desiredReplicas, replicaJsonPath, ...rest } = order(kind, yaml);
   expect([desiredReplicas, replicaJsonPath]).toEqual([replicas, path]);
-  expect(rest).toMatchObject(feed(apiVersion, kind));
+  expect(rest).toMatchObject({ namespace: "shop", name: "web" });
 });
 
 test("a registered kind: the numbers are where its interpreter says", () => {
@@ -31,7 +33,7 @@ test("a registered kind: the numbers are where its interpreter says", () => {
     db: "{apiVersion: example.com/v1, kind: Database, replicas: /spec/members, podTemplate: /spec/pod}",
   });
   const yaml = "spec: { members: 5, pod: { spec: { containers: [{ resources: { requests: { cpu: 1 } } }] } } }";
-  expect(order("example.com/v1", "Database", yaml, interpreters)).toMatchObject({
+  expect(order("example.com/v1/Database", yaml, interpreters)).toMatchObject({
     desiredReplicas: 5,
     replicaJsonPath: "/spec/members",
     replicaRequirements: { resources: { requests: { cpu: "1" } } },
@@ -39,7 +41,7 @@ test("a registered kind: the numbers are where its interpreter says", () => {
 });
 
 describe("what one replica needs", () => {
-  const needs = (pod: string) => order("v1", "Pod", `spec: ${pod}`).replicaRequirements;
+  const needs = (pod: string) => order("v1/Pod", `spec: ${pod}`).replicaRequirements;
   const container = (requests: string, more = ""): string => `{ resources: { requests: ${requests} }${more} }`;
 
   test.each([

@@ -54,7 +54,7 @@ function requirementsOf(pod: JsonObject): Requirements {
   return {
     ...(isJsonObject(nodeSelector) ? { nodeSelector: nodeSelector as NonNullable<Requirements["nodeSelector"]> } : {}),
     ...(Array.isArray(tolerations) ? { tolerations: tolerations as NonNullable<Requirements["tolerations"]> } : {}),
-    ...(isJsonObject(affinity) ? { affinity: affinity as NonNullable<Requirements["affinity"]> } : {}),
+    ...(isJsonObject(affinity) ? { affinity: affinity } : {}),
     resources: { ...sumOf(pod, "requests"), ...sumOf(pod, "limits") },
   };
 }
