@@ -123,9 +123,12 @@ function tunnel(
         log,
         metrics,
       });
-      const caPem = (options.hubUrl === "" ? undefined : await readPem(options.hubCaFile)) ?? parentCaPem;
-      const server = options.hubUrl === "" ? identity.server : options.hubUrl;
-      const parent = { server, token: () => parentToken.current(), ...(caPem === undefined ? {} : { caPem }) };
+      const token = (): string => parentToken.current();
+      const parent =
+        options.hubUrl === ""
+          ? { server: identity.server, token, caPem: () => parentCaPem }
+          : // The hub's authority is replaced once a year, and so is the file, without a restart of ours.
+            { server: options.hubUrl, token, caPem: async () => (await readPem(options.hubCaFile)) ?? parentCaPem };
       const targets = { apiserver: apiserver.accept };
       await runTunnelClient({ clusterId: identity.clusterId, parent, targets, clock, log, metrics }, signal);
     },

@@ -22,8 +22,8 @@ import { createTargets } from "./targets.ts";
 export interface ParentAddress {
   /** `https://host:port`, with a path prefix when the parent has one; or the hub's own address (`--hub-url`). */
   readonly server: string;
-  /** Who signed the server's certificate; absent: the system's authorities. It is always verified. */
-  readonly caPem?: string;
+  /** Who signed the server's certificate; undefined: the system's authorities. It is always verified. Read for every dial, too. */
+  caPem(): string | undefined | Promise<string | undefined>;
   /** Read for every dial: it may have been renewed. */
   token(): string | Promise<string>;
 }
@@ -72,9 +72,9 @@ function createTunnelClient({ clusterId, parent, targets, clock, log, metrics, o
   const { dials, ends } = tunnelMetrics(metrics, () => status.state === "connected");
 
   const dial = async (signal: AbortSignal): Promise<{ session: Session; end: Promise<SessionEnd> }> => {
-    const token = await parent.token();
+    const [token, caPem] = await Promise.all([parent.token(), parent.caPem()]);
     const transport = await dialWebSocket(
-      { url, headers: { authorization: `Bearer ${token}` }, ...(parent.caPem === undefined ? {} : { caPem: parent.caPem }) },
+      { url, headers: { authorization: `Bearer ${token}` }, ...(caPem === undefined ? {} : { caPem }) },
       signal,
     );
     const session = createSession(transport, { role: "agent", accept, processBudget, clock });
@@ -124,7 +124,7 @@ function createTunnelClient({ clusterId, parent, targets, clock, log, metrics, o
   };
 }
 
-/** Resolves when the session takes no new streams: true while its old ones go on. */
+/** Resolves when the session takes no new streams: true when the hub said goodbye, whether or not old ones still go on. */
 async function untilLeaving(
   { session, end, clock }: { readonly session: Session; readonly end: Promise<SessionEnd>; readonly clock: Clock },
   signal: AbortSignal,
@@ -134,7 +134,7 @@ async function untilLeaving(
     watching.abort();
   });
   while (session.state === "open" && !watching.signal.aborted) await clock.sleep(DRAIN_CHECK_INTERVAL_MS, watching.signal);
-  return session.state === "draining";
+  return session.state === "draining" || (session.state === "closed" && (await end).reason === "drained");
 }
 
 function tunnelMetrics(metrics: Metrics, isConnected: () => boolean): { dials: Counter<"result">; ends: Counter<"reason"> } {

@@ -7,6 +7,7 @@ import { createAuthorize } from "./authorize.ts";
 import { createExpiringCache } from "./expiring-cache.ts";
 import type { Exchange } from "./handler-chain.ts";
 import { createInFlight } from "./in-flight.ts";
+import { createRefuseLeaving } from "./refuse-leaving.ts";
 import { requestInfo } from "./request-info.ts";
 
 function aClock(): Clock & { nowMs: number } {
@@ -34,7 +35,7 @@ const proxied = "/apis/proxies.clusternet.io/v1alpha1/sockets/c1/proxy/direct/ap
 
 describe("in-flight", () => {
   test("refuses above the limit, counts long-running requests apart, and makes room when a request is over", () => {
-    const filter = createInFlight({ shortMax: 1, longRunningMax: 1, metrics: createMetrics() });
+    const { filter } = createInFlight({ shortMax: 1, longRunningMax: 1, metrics: createMetrics() });
     const first = anExchange(proxied);
     void filter(first);
     expect(() => filter(anExchange(proxied))).toThrow(/already serves 1 requests.*--max-requests-in-flight/);
@@ -43,6 +44,52 @@ describe("in-flight", () => {
     void filter(anExchange("/livez"));
     for (const done of first.onSettled) done();
     expect(() => filter(anExchange(proxied))).not.toThrow();
+  });
+});
+
+describe("in-flight, when the hub leaves,", () => {
+  test("is idle when the last request is over, long-running ones included", async () => {
+    const { filter, whenIdle } = createInFlight({ shortMax: 9, longRunningMax: 9, metrics: createMetrics() });
+    const [short, long] = [anExchange(proxied), anExchange(`${proxied}?watch=true`)];
+    void filter(short);
+    void filter(long);
+    let isIdle = false;
+    const idle = whenIdle(new AbortController().signal).then(() => (isIdle = true));
+    for (const done of short.onSettled) done();
+    await new Promise(setImmediate);
+    expect(isIdle).toBe(false);
+    for (const done of long.onSettled) done();
+    await idle;
+    await whenIdle(new AbortController().signal);
+  });
+
+  test("is waited for no longer than the signal says", async () => {
+    const { filter, whenIdle } = createInFlight({ shortMax: 9, longRunningMax: 9, metrics: createMetrics() });
+    void filter(anExchange(proxied));
+    const controller = new AbortController();
+    const waiting = whenIdle(controller.signal);
+    controller.abort();
+    await waiting;
+    await whenIdle(controller.signal);
+  });
+});
+
+describe("refuse-leaving", () => {
+  const channels = [
+    { it: "a request", channel: { type: "response", response: { shouldKeepAlive: true } } },
+    { it: "an upgrade", channel: { type: "upgrade" } },
+  ];
+  test.each(channels)("refuses $it once the hub leaves, and no probe", ({ channel }) => {
+    let isLeaving = false;
+    const filter = createRefuseLeaving(() => isLeaving);
+    const exchange = { ...anExchange(proxied, "ana"), channel } as unknown as Exchange;
+    expect(filter(exchange)).toBeUndefined();
+    isLeaving = true;
+    expect(() => filter(exchange)).toThrow(
+      expect.objectContaining({ status: expect.objectContaining({ code: 503, details: { retryAfterSeconds: 1 } }) }),
+    );
+    expect("response" in channel ? channel.response.shouldKeepAlive : false).toBe(false);
+    expect(filter(anExchange("/livez"))).toBeUndefined();
   });
 });
 

@@ -11,7 +11,11 @@ export interface HubState {
   readonly setTrust: (trust: ClientTrust) => void;
   readonly setCertificate: (certificate: CertificateWithKey) => void;
   readonly setServer: (server: HubServer) => void;
+  /** Not ready any more; requests are served on. */
   readonly leave: () => void;
+  /** From now on new requests are refused. */
+  readonly refuse: () => void;
+  readonly isRefusing: () => boolean;
   /** Resolves when there are a certificate and somebody to trust. */
   readonly whenReady: () => Promise<CertificateWithKey>;
 }
@@ -21,6 +25,7 @@ export function createState(): HubState {
   let certificate: CertificateWithKey | undefined;
   let server: HubServer | undefined;
   let isLeaving = false;
+  let isRefusing = false;
   const ready = Promise.withResolvers<CertificateWithKey>();
   const changed = (): void => {
     if (certificate === undefined || trust === noTrust) return;
@@ -52,6 +57,10 @@ export function createState(): HubState {
     leave: () => {
       isLeaving = true;
     },
+    refuse: () => {
+      isRefusing = true;
+    },
+    isRefusing: () => isRefusing,
     whenReady: () => ready.promise,
   };
 }

@@ -22,9 +22,10 @@ import { createAuthorize } from "./authorize.ts";
 import { parseClientTrust, type ClientTrust } from "./client-trust.ts";
 import { createHandlerChain, type HandlerChain } from "./handler-chain.ts";
 import { createState, type HubState } from "./hub-state.ts";
-import { createInFlight } from "./in-flight.ts";
+import { createInFlight, type InFlight, type InFlightOptions } from "./in-flight.ts";
 import type { HubOptions } from "./options.ts";
 import { createParentQuestions } from "./parent-questions.ts";
+import { createRefuseLeaving } from "./refuse-leaving.ts";
 import { createRequestMetrics } from "./request-metrics.ts";
 import { createRoutes, type SocketHandlers } from "./routes.ts";
 import { startHubServer, type HubServer } from "./server.ts";
@@ -83,14 +84,15 @@ export function createHub(options: HubOptions, { connection, clock, log, onListe
     attach: (exchange, clusterId) => connect(exchange, clusterId, tunnels.signal),
     proxy: proxy.handle,
   };
-  const chain = createChain({ options, client, state, sockets, ...shared });
+  const inFlight = createInFlight({ ...limitsOf(options), metrics });
+  const chain = createChain({ client, state, sockets, inFlight, ...shared });
 
   const serve = async (signal: AbortSignal): Promise<void> => {
-    await using server = await listen({ options, state, chain, clock }, signal);
+    await using server = await listen({ options, state, chain }, signal);
     log.info("hub.listening", { address: options.bindAddress, port: server.port });
     onListening?.(server.port);
     await untilAborted(signal);
-    await shutDown({ options, state, server, sessions, clock, log });
+    await shutDown({ options, state, sessions, inFlight, endWatches: proxy.endWatches, clock, log });
     tunnels.abort(new Error("The hub stopped"));
   };
 
@@ -125,24 +127,28 @@ export function createHub(options: HubOptions, { connection, clock, log, onListe
   };
 }
 
+function limitsOf({ maxRequestsInFlight, maxLongRunningRequestsInFlight }: HubOptions): Omit<InFlightOptions, "metrics"> {
+  return { shortMax: maxRequestsInFlight, longRunningMax: maxLongRunningRequestsInFlight };
+}
+
 interface ChainParts {
-  readonly options: HubOptions;
   readonly client: Client;
   readonly state: HubState;
   readonly sockets: SocketHandlers;
+  readonly inFlight: InFlight;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /** The filters, in the order in which a request meets them. */
-function createChain({ options, client, state, sockets, clock, log, metrics }: ChainParts): HandlerChain {
+function createChain({ client, state, sockets, inFlight, clock, log, metrics }: ChainParts): HandlerChain {
   const { reviewToken, reviewAccess } = createParentQuestions(client);
-  const limits = { shortMax: options.maxRequestsInFlight, longRunningMax: options.maxLongRunningRequestsInFlight };
   return createHandlerChain({
     filters: [
+      createRefuseLeaving(state.isRefusing),
       createAuthenticate({ trust: state.trust, reviewToken, clock }),
-      createInFlight({ ...limits, metrics }),
+      inFlight.filter,
       createAuthorize({ reviewAccess, clock }),
       createRoutes({ sockets, readiness: state.readiness, version: packageVersion }),
     ],
@@ -152,15 +158,18 @@ function createChain({ options, client, state, sockets, clock, log, metrics }: C
   });
 }
 
+interface ListenParts {
+  readonly state: HubState;
+  readonly options: HubOptions;
+  readonly chain: HandlerChain;
+}
+
 /** Waits for what serving needs: a certificate, and whom to trust. */
-async function listen(
-  { options, state, chain, clock }: Pick<ChainParts, "options" | "state" | "clock"> & { readonly chain: HandlerChain },
-  signal: AbortSignal,
-): Promise<HubServer> {
+async function listen({ options, state, chain }: ListenParts, signal: AbortSignal): Promise<HubServer> {
   const limit = { limitMs: START_TIME_MAX_MS, what: "Getting a serving certificate and the front proxy's authority" };
   const certificate = await withTimeLimit(limit, state.whenReady, signal);
   const { bindAddress: host, securePort: port } = options;
-  const server = await startHubServer({ host, port, chain, certificate, clientCaPems: state.trust().caPems, clock });
+  const server = await startHubServer({ host, port, chain, certificate, clientCaPems: state.trust().caPems });
   state.setServer(server);
   return server;
 }

@@ -1,6 +1,6 @@
 // requestInfo: the verb and resource that kube-apiserver itself would read from the same request.
 import { describe, expect, test } from "@jest/globals";
-import { requestInfo } from "./request-info.ts";
+import { isWatch, requestInfo } from "./request-info.ts";
 
 const sockets = "/apis/proxies.clusternet.io/v1alpha1/sockets";
 
@@ -43,6 +43,8 @@ describe("requestInfo reads", () => {
       proxied("get", "/direct/api/v1/pods?limit=1&watch=true", "long"),
     ],
     ["GET", `${sockets}/c1/proxy/direct/x/log?follow=true&a=b`, proxied("get", "/direct/x/log?follow=true&a=b", "long")],
+    ["GET", `${sockets}/c1/proxy/direct/api/v1/pods?watch`, proxied("get", "/direct/api/v1/pods?watch", "long")],
+    ["GET", `${sockets}/c1/proxy/direct/api/v1/pods?watch=yes`, proxied("get", "/direct/api/v1/pods?watch=yes", "long")],
     ["GET", `${sockets}/c1/proxy/direct/api/v1/pods?watch=false`, proxied("get", "/direct/api/v1/pods?watch=false", "short")],
     [
       "GET",
@@ -94,5 +96,25 @@ describe("requestInfo refuses what two readers could read differently", () => {
     "*",
   ])("%s", (url) => {
     expect(summary("GET", url)).toBe("malformed");
+  });
+});
+
+describe("isWatch", () => {
+  test.each([
+    ["/direct/api/v1/pods?watch=true", true],
+    ["/direct/api/v1/pods?limit=1&watch=1", true],
+    ["/direct/api/v1/pods?watch", true],
+    ["/direct/api/v1/pods?watch=&limit=1", true],
+    ["/direct/api/v1/pods?watch=yes", true],
+    ["/direct/api/v1/pods?watch=0", false],
+    ["/direct/api/v1/pods?watcher=1", false],
+    ["/direct/api/v1/watch/pods", true],
+    ["/direct/api/v1/pods?watch=false", false],
+    ["/direct/api/v1/namespaces/a/pods/b/log?follow=true", false],
+    ["/direct/api/v1/configmaps/watchtower", false],
+    // Of whoever is behind the child's API server, nothing is known.
+    ["/direct/api/v1/namespaces/a/services/b/proxy/x?watch=true", false],
+  ])("%s: %s", (rest, expected) => {
+    expect(isWatch(rest)).toBe(expected);
   });
 });

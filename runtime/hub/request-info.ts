@@ -42,8 +42,16 @@ const LONG_RUNNING_SUBRESOURCES: ReadonlySet<string> = new Set(["attach", "exec"
 const SEGMENT = /^[A-Za-z0-9._:-]+$/;
 /** Kubernetes' limit for names. */
 const SEGMENT_LENGTH_MAX = 253;
-/** A query that makes the child answer until the client goes away. */
-const ENDLESS_QUERY = /[?&](watch|follow)=(true|1|t|True|TRUE|T|)(&|$)/;
+/** A query that makes the child answer until the client goes away. To kube-apiserver only these values mean no; none at all means yes. */
+const ENDLESS_QUERY = /[?&](watch|follow)(=(?!(0|[Ff][Aa][Ll][Ss][Ee])(&|$))[^&]*)?(&|$)/;
+
+const WATCH_QUERY = /[?&]watch(=(?!(0|[Ff][Aa][Ll][Ss][Ee])(&|$))[^&]*)?(&|$)/;
+
+/** Of what goes to a child: is it a watch? `rest` as in ResourceRequest. */
+export function isWatch(rest: string): boolean {
+  // What a pod or Service behind the child answers is not ours to understand.
+  return rest.includes("watch") && !rest.includes("/proxy/") && (WATCH_QUERY.test(rest) || rest.includes("/watch/"));
+}
 
 /** `isUpgrade`: the client asked to switch protocols. */
 export function requestInfo(

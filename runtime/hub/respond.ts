@@ -77,7 +77,8 @@ export function respondStatus(
     code: status.code,
     headers: {
       "audit-id": requestId,
-      ...(isUnread ? { connection: "close" } : {}),
+      // A connection whose certificate nobody vouched for stays so: a client that was given trust meanwhile needs a new one.
+      ...(isUnread || status.code === 401 ? { connection: "close" } : {}),
       ...(status.code === 401 ? { "www-authenticate": "Bearer" } : {}),
       ...retryAfter(status),
     },

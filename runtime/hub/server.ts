@@ -1,14 +1,12 @@
-// HTTPS listener, upgrades, graceful drain. HTTP/1.1 only: kube-aggregator then gives each request a connection of its own.
+// HTTPS listener and upgrades. HTTP/1.1 only: kube-aggregator then gives each request a connection of its own.
 
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { createServer, type Server } from "node:https";
+import { createServer } from "node:https";
 import { constants } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { childController } from "#std/abort.ts";
 import type { CertificateWithKey } from "#std/certificates.ts";
-import type { Clock } from "#std/clock.ts";
 import type { HandlerChain } from "./handler-chain.ts";
 
 export interface HubServerOptions {
@@ -18,15 +16,13 @@ export interface HubServerOptions {
   readonly certificate: CertificateWithKey;
   /** Authorities whose client certificates are verified. */
   readonly clientCaPems: readonly string[];
-  readonly clock: Clock;
 }
 
+/** Its disposal cuts every connection: requests that should end well have ended before (shut-down.ts). */
 export interface HubServer extends AsyncDisposable {
   readonly port: number;
   /** For new connections; those that are open keep theirs. */
   setCertificates(certificate: CertificateWithKey, clientCaPems: readonly string[]): void;
-  /** Takes no new connections; resolves when all requests are answered or the signal aborts. */
-  drain(signal: AbortSignal): Promise<void>;
 }
 
 /** Impersonation extras and client certificates travel in headers. */
@@ -34,10 +30,9 @@ const REQUEST_HEAD_BYTES_MAX = 64 * 1024;
 /** Longer than the 90 s after which Go closes an idle connection: a request never meets a closing one. */
 const IDLE_CONNECTION_MS = 120_000;
 const REQUEST_HEAD_TIME_MAX_MS = 60_000;
-const DRAIN_CHECK_INTERVAL_MS = 100;
 
 export async function startHubServer(options: HubServerOptions): Promise<HubServer> {
-  const { host, port, chain, certificate, clientCaPems, clock } = options;
+  const { host, port, chain, certificate, clientCaPems } = options;
   const server = createServer(
     {
       ...contextOf(certificate, clientCaPems),
@@ -85,14 +80,14 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
       // Clients that come back on a connection of their own are verified against the new authorities.
       server.closeIdleConnections();
     },
-    drain: (signal) => drain(server, clock, signal),
     [Symbol.asyncDispose]: () => {
-      for (const socket of sockets) socket.destroy();
-      return new Promise((resolve) => {
+      const closed = new Promise<void>((resolve) => {
         server.close(() => {
           resolve();
         });
       });
+      for (const socket of sockets) socket.destroy();
+      return closed;
     },
   };
 }
@@ -106,22 +101,6 @@ function contextOf(
   ca: string[];
 } {
   return { cert: certificatePem, key: privateKeyPem, ca: [...clientCaPems] };
-}
-
-async function drain(server: Server, clock: Clock, signal: AbortSignal): Promise<void> {
-  const closed = new AbortController();
-  server.close(() => {
-    closed.abort();
-  });
-  using waiting = childController(signal);
-  closed.signal.addEventListener("abort", () => {
-    waiting.abort();
-  });
-  // Node closes idle connections once; those that become idle later are closed here.
-  while (!waiting.signal.aborted) {
-    server.closeIdleConnections();
-    await clock.sleep(DRAIN_CHECK_INTERVAL_MS, waiting.signal);
-  }
 }
 
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {

@@ -9,8 +9,8 @@ function anAuthority(over: Partial<Authority> = {}): Authority {
   return { certificatePem: "CURRENT", privateKeyPem: "k", createdAtMs: 0, expiresAtMs: 90 * day, ...over };
 }
 
-function step(authorities: Authorities | undefined, nowMs: number): string {
-  const next = nextAuthorityStep(authorities, { nowMs, overlapMs });
+function step(authorities: Authorities | undefined, nowMs: number, isPublished = true): string {
+  const next = nextAuthorityStep(authorities, { nowMs, overlapMs, isPublished });
   return next.type === "wait" ? `wait until day ${String(next.untilMs / day)}` : next.type;
 }
 
@@ -45,6 +45,12 @@ describe("nextAuthorityStep", () => {
   ];
   test.each(cases.map(([it, authorities, nowMs, expected]) => ({ it, authorities, nowMs, expected })))("$it", (given) => {
     expect(step(given.authorities, given.nowMs)).toBe(given.expected);
+  });
+
+  test("does not promote what clients are not told to trust, unless the old one has expired", () => {
+    expect(step({ current, next }, 61 * day, false)).toBe(`wait until day ${String(61 + 1 / 24)}`);
+    expect(step({ current, next }, 90 * day - overlapMs / 2, false)).toBe("wait until day 90");
+    expect(step({ current, next }, 90 * day, false)).toBe("promote");
   });
 
   test("trusts every authority that has signed or will sign", () => {

@@ -3,7 +3,8 @@
 //   (nothing) ──create──▶ {current} ──stage, at 2/3 of its life──▶ {current, next} ──promote, after the overlap──▶ {current, previous}
 //                                                                                     {current, previous} ──forget, at its end──▶ {current}
 //
-// (SRV-1) A certificate is signed only by an authority that has been in the caBundle for the whole overlap (or is the first ever).
+// (SRV-1) A certificate is signed only by an authority that was made a whole overlap ago and is in the caBundle (or is the first ever, or
+//         the one before it has expired).
 // (SRV-2) Every authority that may have signed a certificate still in use is in the caBundle.
 
 export const SERVING_SECRET_NAME = "clusternet-hub-serving";
@@ -35,15 +36,25 @@ export type AuthorityStep =
 /** An authority is replaced when this share of its life is over. */
 const RENEW_AFTER_SHARE = 2 / 3;
 
+export interface StepOptions {
+  readonly nowMs: number;
+  readonly overlapMs: number;
+  /** Every authority is in the caBundle, or nobody reads one. */
+  readonly isPublished: boolean;
+}
+
 export function nextAuthorityStep(
   authorities: Authorities | undefined,
-  { nowMs, overlapMs }: { readonly nowMs: number; readonly overlapMs: number },
+  { nowMs, overlapMs, isPublished }: StepOptions,
 ): AuthorityStep {
   if (authorities === undefined) return { type: "create", reason: "there is no serving authority" };
   const { current, next, previousExpiresAtMs } = authorities;
   if (current.expiresAtMs <= nowMs && next === undefined) return { type: "create", reason: "the serving authority expired" };
   if (next !== undefined) {
     const promoteAtMs = Math.min(next.createdAtMs + overlapMs, current.expiresAtMs);
+    if (promoteAtMs <= nowMs && !isPublished && current.expiresAtMs > nowMs) {
+      return { type: "wait", untilMs: Math.min(nowMs + overlapMs, current.expiresAtMs) };
+    }
     if (promoteAtMs <= nowMs) return { type: "promote", reason: "the new authority was in the caBundle for the whole overlap" };
     return { type: "wait", untilMs: promoteAtMs };
   }

@@ -66,7 +66,9 @@ export function createServingCertificate(options: ServingCertificateOptions): Se
   const reconcile = async (_key: string, signal: AbortSignal): Promise<Result> => {
     const secret = secrets.get(`${namespace}/${SERVING_SECRET_NAME}`);
     const authorities = secret === undefined ? undefined : parseAuthorities(secret);
-    const step = nextAuthorityStep(authorities, { nowMs: clock.now(), overlapMs: options.overlapMs });
+    const service = services.get(apiServices.proxies);
+    const isPublished = authorities === undefined || isTrustedBy(service, authorities);
+    const step = nextAuthorityStep(authorities, { nowMs: clock.now(), overlapMs: options.overlapMs, isPublished });
     if (step.type !== "wait") {
       log.info("serving-authority.changes", { step: step.type, reason: step.reason });
       await writeAuthorities({ ...options, secret, authorities, step }, signal);
@@ -75,7 +77,7 @@ export function createServingCertificate(options: ServingCertificateOptions): Se
     }
     if (authorities === undefined) return after(LOOK_AGAIN_MIN_MS);
     await served.renew(authorities.current);
-    await publish(client, { service: services.get(apiServices.proxies), authorities, log }, signal);
+    await publish(client, { service, authorities, log }, signal);
     const nextMs = Math.min(step.untilMs, served.renewAtMs()) - clock.now();
     return after(Math.min(LOOK_AGAIN_MAX_MS, Math.max(LOOK_AGAIN_MIN_MS, nextMs)));
   };
@@ -177,6 +179,19 @@ async function nextAuthorities(
   }
 }
 
+/** An object that is not there, or goes away, misleads nobody. */
+function isTrustedBy(service: APIService | undefined, authorities: Authorities): boolean {
+  return (
+    service === undefined ||
+    service.metadata.deletionTimestamp !== undefined ||
+    service.spec?.caBundle === caBundleOf(authorities)
+  );
+}
+
+function caBundleOf(authorities: Authorities): string {
+  return Buffer.from(trustedPems(authorities)).toString("base64");
+}
+
 /** Server-side apply of the one field; zero writes when it is right. */
 async function publish(
   client: Client,
@@ -187,8 +202,7 @@ async function publish(
   }: { readonly service: APIService | undefined; readonly authorities: Authorities; readonly log: Logger },
   signal: AbortSignal,
 ): Promise<void> {
-  const caBundle = Buffer.from(trustedPems(authorities)).toString("base64");
-  if (service === undefined || service.metadata.deletionTimestamp !== undefined || service.spec?.caBundle === caBundle) return;
+  if (service === undefined || isTrustedBy(service, authorities)) return;
   const { name, uid } = service.metadata;
   await client.apply(
     APIService,
@@ -197,7 +211,7 @@ async function publish(
       kind: "APIService",
       // With the uid an object that was deleted meanwhile is not made again.
       metadata: { name, ...(uid === undefined ? {} : { uid }) },
-      spec: { caBundle },
+      spec: { caBundle: caBundleOf(authorities) },
     },
     { fieldManager: FIELD_MANAGER, force: true },
     signal,

@@ -29,7 +29,14 @@ await runProcess({ component: "agent", version: "bench" }, async ({ argv, clock,
   });
   const { server, caPem, token } = parent;
   await runTunnelClient(
-    { clusterId, parent: { server, caPem, token: () => token }, targets: { apiserver: target.accept }, clock, log, metrics },
+    {
+      clusterId,
+      parent: { server, caPem: () => caPem, token: () => token },
+      targets: { apiserver: target.accept },
+      clock,
+      log,
+      metrics,
+    },
     signal,
   );
 });

@@ -23,7 +23,7 @@ import {
   socketsProxyRules,
   SYSTEM_NAMESPACE,
   tokenOf,
-} from "#test/conformance/hub-bed.ts";
+} from "#test/conformance/hub-objects.ts";
 import type { ApiClient } from "#test/framework/api-client.ts";
 import { startControlPlane, type ControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";

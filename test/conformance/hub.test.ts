@@ -1,6 +1,5 @@
 // The hub as an aggregated API server: who it believes, what it answers when something is wrong, and what it leaves alone.
 import { randomUUID } from "node:crypto";
-import { request as httpsRequest, type RequestOptions } from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createCertificateAuthority, issueCertificate } from "#std/certificates.ts";
 import { realClock } from "#std/clock.ts";
@@ -10,16 +9,9 @@ import { createSession, type Session } from "#tunnel/session.ts";
 import { dialWebSocket } from "#tunnel/websocket-transport.ts";
 import { apiServices } from "#api/names.ts";
 import { socketAttachPath, socketProxyPath } from "#api/proxies/v1alpha1/socket.ts";
-import {
-  allow,
-  attachRole,
-  hubAuthority,
-  socketsProxyRules,
-  startHubBed,
-  SYSTEM_NAMESPACE,
-  tokenOf,
-  type HubBed,
-} from "./hub-bed.ts";
+import { startHubBed, type HubBed } from "./hub-bed.ts";
+import { clientCertificate, send as sendTo, whoAmI as askWhoIAm, type Answer, type SendOptions } from "./hub-client.ts";
+import { allow, attachRole, hubAuthority, socketsProxyRules, SYSTEM_NAMESPACE, tokenOf } from "./hub-objects.ts";
 
 let bed: HubBed;
 let hubCa: string;
@@ -48,54 +40,17 @@ afterAll(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-}
-
 /** A request with exactly these headers to a server of the bed. */
-function send(url: string, options: RequestOptions & { readonly body?: string } = {}): Promise<Answer> {
-  const { body, ...rest } = options;
-  return new Promise((resolve, reject) => {
-    const outgoing = httpsRequest(url, { ca: [hubCa, bed.parent.caPem], agent: false, ...rest }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers });
-      });
-      response.on("error", reject);
-    });
-    outgoing.on("error", reject).end(body);
-  });
+function send(url: string, options: SendOptions = {}): Promise<Answer> {
+  return sendTo(url, { ca: [hubCa, bed.parent.caPem], ...options });
 }
 
-async function as(user: string, groups: readonly string[] = []): Promise<Required<Pick<RequestOptions, "cert" | "key">>> {
-  const { authorities } = bed.parent;
-  const certificate = await issueCertificate(authorities.cluster, {
-    commonName: user,
-    organizations: groups,
-    usages: ["client"],
-    validDays: 1,
-  });
-  return { cert: certificate.certificatePem, key: certificate.privateKeyPem };
+function whoAmI(base: string, options: SendOptions): Promise<unknown> {
+  return askWhoIAm(base, { ca: [hubCa, bed.parent.caPem], ...options });
 }
 
-/** Asks the child who it thinks the caller is. */
-async function whoAmI(base: string, options: RequestOptions): Promise<unknown> {
-  const review = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" });
-  const { status, body } = await send(`${base}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
-    ...options,
-    method: "POST",
-    body: review,
-    headers: {
-      "content-type": "application/json",
-      "content-length": String(Buffer.byteLength(review)),
-      ...(options.headers as Record<string, string> | undefined),
-    },
-  });
-  const answer = JSON.parse(body) as { status: { userInfo?: unknown }; message?: string };
-  return status === 201 ? answer.status.userInfo : answer;
+function as(user: string, groups: readonly string[] = []): ReturnType<typeof clientCertificate> {
+  return clientCertificate(bed.parent.authorities.cluster, { user, groups });
 }
 
 describe("the child sees", () => {

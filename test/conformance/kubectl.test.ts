@@ -9,7 +9,8 @@ import { execa, type ResultPromise } from "execa";
 import { eventually } from "#test/framework/eventually.ts";
 import { FAKE_POD_ANSWER, startFakeNodes, type FakeNodes } from "#test/framework/fake-nodes.ts";
 import { resolveTool } from "#tools/toolchain.ts";
-import { allow, socketsProxyRules, startHubBed, type HubBed } from "./hub-bed.ts";
+import { startHubBed, type HubBed } from "./hub-bed.ts";
+import { allow, socketsProxyRules } from "./hub-objects.ts";
 
 const user = { kind: "User", name: "ana", apiGroup: "rbac.authorization.k8s.io" };
 /** 1.32 from the machine, when it has one, and the newest from the toolchain. */

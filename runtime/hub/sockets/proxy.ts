@@ -18,9 +18,10 @@ import { SessionError, type ResetReason, type StreamError } from "#tunnel/errors
 import type { RequestHead, ResponseHead } from "#tunnel/head.ts";
 import type { RequestStream, ResponseHandler } from "#tunnel/stream.ts";
 import type { Exchange } from "#hub/handler-chain.ts";
-import type { ResourceRequest } from "#hub/request-info.ts";
+import { isWatch, type ResourceRequest } from "#hub/request-info.ts";
 import { hasBody, RequestError, respondStatus, respondStatusOnSocket } from "#hub/respond.ts";
 import type { User } from "#hub/user.ts";
+import { createEndingWatches } from "./ending-watches.ts";
 import { forwardedRequest } from "./forwarded-headers.ts";
 import { proxyTarget } from "./proxy-target.ts";
 import type { Sessions } from "./sessions.ts";
@@ -43,6 +44,8 @@ export interface Proxy {
   readonly handle: (exchange: Exchange, info: ResourceRequest) => void;
   /** Ends requests whose child does not begin to answer; until the signal aborts. */
   readonly watchDeadlines: (signal: AbortSignal) => Promise<void>;
+  /** The hub leaves: watches are over. */
+  readonly endWatches: () => void;
 }
 
 /** kube-apiserver ends short requests after 60 s; who waits longer waits for a dead one. */
@@ -58,6 +61,7 @@ interface Waiting {
 export function createProxy({ sessions, describeAbsent, credentialExtras, clock }: ProxyOptions): Proxy {
   /** In order of their deadlines: all have the same time. */
   const waiting = new Set<Waiting>();
+  const watches = createEndingWatches();
 
   const open = (
     clusterId: string,
@@ -99,7 +103,8 @@ export function createProxy({ sessions, describeAbsent, credentialExtras, clock 
       }
       const proxied = new ProxiedRequest(exchange, { response: channel.response, clusterId: info.name });
       const bodyFollows = hasBody(request);
-      proxied.start(open(info.name, { head, handler: proxied, end: !bodyFollows }), bodyFollows);
+      const handler = info.isLongRunning && isWatch(info.rest) ? watches.wrap(proxied, exchange.onSettled) : proxied;
+      proxied.start(open(info.name, { head, handler, end: !bodyFollows }), bodyFollows);
       if (!info.isLongRunning) {
         const wait: Waiting = {
           deadlineMs: clock.monotonic() + ANSWER_TIME_MAX_MS,
@@ -112,6 +117,7 @@ export function createProxy({ sessions, describeAbsent, credentialExtras, clock 
         exchange.onSettled.push(proxied.onAnswer);
       }
     },
+    endWatches: watches.endAll,
     watchDeadlines: async (signal) => {
       while (!signal.aborted) {
         await clock.sleep(DEADLINE_CHECK_INTERVAL_MS, signal);

@@ -12,7 +12,7 @@ export interface Sessions {
   /** Milliseconds since the epoch at which this hub last had a session of the cluster; undefined: never. */
   lastSeenAtMs(clusterId: string): number | undefined;
   readonly size: number;
-  /** Tells every agent to go elsewhere; resolves when all sessions ended or the signal aborts. */
+  /** Tells every agent to go elsewhere, also those that come later; resolves when those of now ended or the signal aborts. Once. */
   drain(message: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -29,6 +29,7 @@ export function createSessions({ perClusterMax, clock, metrics }: SessionsOption
   /** Newest last. */
   const live = new Map<string, Session[]>();
   const lastSeen = new Map<string, number>();
+  let leaving: { readonly message: string; readonly signal: AbortSignal } | undefined;
   const all = (): Session[] => [...live.values()].flat();
   metrics.gauge({ name: "clusternet_hub_tunnels", help: "Open tunnels", collect: () => all().length });
   metrics.gauge({ name: "clusternet_hub_tunnel_clusters", help: "Clusters with at least one tunnel", collect: () => live.size });
@@ -54,6 +55,8 @@ export function createSessions({ perClusterMax, clock, metrics }: SessionsOption
     add: (clusterId, session) => {
       const sessions = [...(live.get(clusterId) ?? []), session];
       live.set(clusterId, sessions);
+      // Its agent was let in just before the hub began to leave.
+      if (leaving !== undefined) void session.drain(leaving.message, leaving.signal);
       for (const old of sessions.slice(0, Math.max(0, sessions.length - perClusterMax))) {
         old.close(`This cluster has ${String(perClusterMax)} newer tunnels (--max-sessions-per-cluster)`);
       }
@@ -67,6 +70,7 @@ export function createSessions({ perClusterMax, clock, metrics }: SessionsOption
       return all().length;
     },
     drain: async (message, signal) => {
+      leaving = { message, signal };
       await Promise.allSettled(all().map((session) => session.drain(message, signal)));
     },
   };
