@@ -23,6 +23,8 @@ export const warningEventReasons = {
   badSchedulingResult: "BadSchedulingResult",
   chartLocateFailure: "ChartLocateFailure",
   /** Ours. */
+  deletionBlocked: "DeletionBlocked",
+  /** Ours. */
   drifted: "Drifted",
   failedAggregateStatus: "FailedAggregateStatus",
   failedApplyingOverrides: "FailedApplyingOverrides",

@@ -133,6 +133,12 @@ export const annotations = {
   configurationChecksum: "clusternet.io/configuration-checksum",
   /** Ours. "ns1,ns2" or "*" on a Manifest or HelmChart: namespaces whose Subscriptions may use it as a feed. */
   allowSubscriptionsFrom: "apps.clusternet.io/allow-subscriptions-from",
+  /** Ours. On a Subscription: name of the deletion that condition DeletionBlocked asks about, to let it go on. */
+  confirmDeletion: "apps.clusternet.io/confirm-deletion",
+  /** Ours. On a Base: the confirmation that its deletion is part of. */
+  deletionConfirmed: "apps.clusternet.io/deletion-confirmed",
+  /** Ours. Exactly "true" on a Subscription or Description that is being deleted: it does not wait for the clusters any more. */
+  forceDeletion: "apps.clusternet.io/force-deletion",
   /** Ours. On a Description: hash of the templates and ApplyNow overrides that it was rendered from. */
   renderedFrom: "apps.clusternet.io/rendered-from",
 } as const;
@@ -163,6 +169,10 @@ export const conditionTypes = {
   applied: "Applied",
   /** Ours. Description, Subscription: something in the cluster changed what was delivered. Absent until that happens. */
   drifted: "Drifted",
+  /** Ours. Subscription: a change would delete so much that it waits for a confirmation. Absent until that happens. */
+  deletionBlocked: "DeletionBlocked",
+  /** Ours. Subscription: a deletion completed without a cluster, and these objects are still there. A record: nothing takes it back. */
+  objectsLeft: "ObjectsLeft",
   /** Ours. Description being deleted: the child's objects are gone, the finalizer may go. */
   removed: "Removed",
   /** Ours. Subscription: bound to clusters. */

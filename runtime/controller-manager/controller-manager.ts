@@ -79,7 +79,7 @@ export function createControllerManager(
     }),
     clusterLifecycleController({ ...common, informers: delivery }),
     clusterRemovalController({ ...common, informers: { ...registration, ...delivery } }),
-    subscriptionController(deliveryDeps),
+    subscriptionController({ ...deliveryDeps, fleetPercentMax: options.deletionBudgetPercent }),
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),
     statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),

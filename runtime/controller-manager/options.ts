@@ -27,6 +27,13 @@ const schema = z.object({
   crossNamespaceFeeds: booleanOption(false).describe(
     "Let every Subscription use every template, as upstream does, instead of only granted ones and those of its own namespace",
   ),
+  deletionBudgetPercent: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100)
+    .default(30)
+    .describe("Share of all delivered objects that may be deleted in ten minutes without a confirmation; 100: any share"),
   lostClusterGrace: durationOption("30s").describe(
     "How long a cluster must be silent (Ready=Unknown) before a deletion no longer waits for it and leaves its objects there",
   ),

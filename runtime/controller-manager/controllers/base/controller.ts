@@ -17,6 +17,7 @@ import { createController, done, ownKey, source, type Controller, type Result } 
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { baseConditions, planDescriptions, type BaseWorld, type DescriptionAction } from "./plan.ts";
 
@@ -166,12 +167,28 @@ async function deleteDescription(
   log.info("description.changed", { change: "delete", description: keyTextOf(description), reason });
 }
 
+/** The last word on what happens to the objects: whoever removes them reads it from the Description. */
+async function handPolicyOn(
+  base: Base,
+  { description, deps }: { readonly description: Description; readonly deps: BaseDeps },
+  signal: AbortSignal,
+): Promise<void> {
+  const { delivery } = base.spec;
+  if (deepEqual(description.spec.delivery, delivery)) return;
+  const { uid } = description.metadata;
+  const body = { metadata: { uid }, spec: { delivery: policyPatch(description.spec.delivery, delivery) } };
+  await deps.client.patch(Description, keyOf(description), { type: "merge", body }, signal);
+}
+
 async function removeDescriptions(base: Base, deps: BaseDeps, signal: AbortSignal): Promise<void> {
   const { client, informers } = deps;
   const { uid = "", namespace = "" } = base.metadata;
   const known = informers.descriptions.byIndex(by.base, uid);
   const reason = "its Base is being deleted";
-  for (const description of known) await deleteDescription({ description, reason }, deps, signal);
+  for (const description of known) {
+    await handPolicyOn(base, { description, deps }, signal);
+    await deleteDescription({ description, reason }, deps, signal);
+  }
   if (known.length > 0) return;
   // The cache may not know a Description that was made a moment ago: this once, ask.
   const { items } = await client.list(Description, { namespace, labelSelector: `${labels.configUid}=${uid}` }, signal);

@@ -1,9 +1,10 @@
 // Push: Description -> objects in a child, through the hub. And for every mode: lets a deleted Description go once its objects are gone.
 
 import { Description } from "#api/apps/v1alpha1/description.ts";
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { warningEventReasons } from "#api/event-reasons.ts";
-import { conditionTypes, finalizers, labels } from "#api/names.ts";
+import { annotations, conditionTypes, finalizers, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";
@@ -18,6 +19,7 @@ import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { keyText } from "#api/meta.ts";
 import type { ChildClients } from "./child-clients.ts";
+import { withObjectsLeft } from "./objects-left.ts";
 import { planDescriptionStep } from "./plan.ts";
 
 export interface PushDeps extends DeliveryDeps {
@@ -32,7 +34,7 @@ const FREE_CORRECTIONS = 1;
 const OBJECTS_SHOWN_MAX = 10;
 
 export function descriptionController(deps: PushDeps): Controller {
-  const { descriptions, managedClusters } = deps.informers;
+  const { descriptions, managedClusters, subscriptions } = deps.informers;
   const backoff = new CorrectionBackoff({ freeCorrections: FREE_CORRECTIONS });
   return createController({
     ...deps,
@@ -41,6 +43,11 @@ export function descriptionController(deps: PushDeps): Controller {
       source(descriptions, ownKey),
       source(managedClusters, ({ metadata }, change) =>
         changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
+      ),
+      source(subscriptions, (subscription, change) =>
+        change.type === "updated" && isForced(change.object) !== isForced(change.previous)
+          ? descriptions.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf)
+          : [],
       ),
     ],
     reconcile: (key, signal) => reconcileDescription(key, { ...deps, backoff }, signal),
@@ -54,7 +61,12 @@ async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal
   const description = informers.descriptions.get(key);
   if (description?.spec.deployer !== "Generic") return done;
   const cluster = clusterOf(description, deps);
-  const step = planDescriptionStep(description, { cluster, now: clock.now(), lostClusterGraceMs });
+  const step = planDescriptionStep(description, {
+    cluster,
+    now: clock.now(),
+    lostClusterGraceMs,
+    isForced: [description, ...subscriptionsOf(description, deps)].some(isForced),
+  });
   switch (step.type) {
     case "push":
       return cluster === undefined ? done : push(description, { cluster, deps }, signal);
@@ -68,7 +80,7 @@ async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal
     case "wait-for-child":
       return after(step.delayMs);
     case "abandon":
-      sayWhatIsLeft(description, { reason: step.reason, deps });
+      await sayWhatIsLeft(description, { reason: step.reason, deps }, signal);
       await release(description, deps, signal);
       return done;
     case "release":
@@ -100,8 +112,12 @@ async function release(description: Description, { client, log }: PushDeps, sign
   log.info("description.released", { description: keyTextOf(description) });
 }
 
-function sayWhatIsLeft(description: Description, { reason, deps }: { readonly reason: string; readonly deps: PushDeps }): void {
-  const left = description.status?.inventory ?? [];
+async function sayWhatIsLeft(
+  description: Description,
+  { reason, deps }: { readonly reason: string; readonly deps: PushDeps },
+  signal: AbortSignal,
+): Promise<void> {
+  const left = (description.status?.inventory ?? []).filter(({ origin }) => origin !== "Skipped");
   deps.log.warn("description.abandoned", { description: keyTextOf(description), reason, objectsLeft: left.length });
   if (left.length === 0) return;
   const shown = left.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
@@ -109,8 +125,20 @@ function sayWhatIsLeft(description: Description, { reason, deps }: { readonly re
   const message = `Left in the cluster, because ${reason}: ${shown}${more}`;
   const note = { type: "Warning", reason: warningEventReasons.failedDeletingDescription, message } as const;
   deps.events.record(description, note);
-  const uid = description.metadata.labels?.[labels.subscriptionUid] ?? "";
-  for (const subscription of deps.informers.subscriptions.byIndex(by.uid, uid)) deps.events.record(subscription, note);
+  const { namespace = "" } = description.metadata;
+  for (const subscription of subscriptionsOf(description, deps)) {
+    deps.events.record(subscription, note);
+    const conditions = withObjectsLeft(subscription, { namespace, message, now: deps.clock.now() });
+    await patchStatusIfChanged(deps.client, { type: Subscription, object: subscription, status: { conditions } }, signal);
+  }
+}
+
+function subscriptionsOf({ metadata }: Description, { informers }: PushDeps): readonly Subscription[] {
+  return informers.subscriptions.byIndex(by.uid, metadata.labels?.[labels.subscriptionUid] ?? "");
+}
+
+function isForced({ metadata }: Description | Subscription): boolean {
+  return metadata.annotations?.[annotations.forceDeletion] === "true";
 }
 
 function clusterOf({ metadata }: Description, { informers }: PushDeps): ManagedCluster | undefined {

@@ -15,6 +15,7 @@ interface Story {
   readonly silentFor?: number;
   readonly deletingFor?: number;
   readonly removed?: boolean;
+  readonly forced?: boolean;
   readonly delivered?: number;
 }
 
@@ -58,6 +59,7 @@ testGolden("controllers/description.md", (lines) => {
     cluster: story.registered === false ? undefined : cluster,
     now: NOW,
     lostClusterGraceMs: 30_000,
+    isForced: story.forced ?? false,
   });
   switch (step.type) {
     case "abandon":

@@ -22,6 +22,8 @@ export interface DescriptionView {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly lostClusterGraceMs: number;
+  /** Somebody asked not to wait for the cluster. */
+  readonly isForced: boolean;
 }
 
 /**
@@ -35,6 +37,7 @@ export function planDescriptionStep(description: Description, view: DescriptionV
     return deliverer === "nobody" ? { type: "nobody-delivers" } : { type: "wait" };
   }
   if (isConditionTrue(description.status?.conditions, conditionTypes.removed)) return { type: "release" };
+  if (view.isForced) return { type: "abandon", reason: "the deletion was forced" };
   if (view.cluster === undefined) return { type: "abandon", reason: "the cluster is no longer registered" };
   const silence = silenceOf(description, view.cluster, view.now);
   if (silence !== undefined) {

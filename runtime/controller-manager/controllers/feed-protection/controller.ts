@@ -2,12 +2,14 @@
 
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, finalizers, labels } from "#api/names.ts";
-import type { Base } from "#api/apps/v1alpha1/base.ts";
+import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { keyText } from "#api/meta.ts";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, referenceKeys } from "#controller-manager/informers.ts";
-import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
+import { manifestFeedKeys, resolveFeed, type FeedRules } from "#delivery/feeds.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
@@ -34,6 +36,7 @@ export function feedProtectionController(deps: FeedProtectionDeps): Controller {
         await addFinalizer(client, change, signal);
         return done;
       case "release":
+        await confirmUnused(manifest, signal);
         await removeFinalizer(client, change, signal);
         return done;
       case "explain":
@@ -50,22 +53,20 @@ export function feedProtectionController(deps: FeedProtectionDeps): Controller {
 
   function usersOf(manifest: Manifest): readonly string[] {
     const keys = manifestFeedKeys(manifest);
-    const users = new Set<string>();
-    for (const subscription of keys.flatMap((key) => subscriptions.byIndex(by.feed, key))) {
-      if (mayUse(manifest, subscription.spec.feeds, subscription.metadata.namespace)) users.add(keyTextOf(subscription));
-    }
-    // A Base outlives its Subscription's interest by the time that removal takes.
-    for (const base of keys.flatMap((key) => bases.byIndex(by.feed, key))) {
-      if (mayUse(manifest, base.spec.feeds, base.metadata.labels?.[labels.subscriptionNamespace])) users.add(userOfBase(base));
-    }
-    return [...users];
+    return usersAmong(manifest, {
+      crossNamespaceFeeds,
+      subscriptions: keys.flatMap((key) => subscriptions.byIndex(by.feed, key)),
+      bases: keys.flatMap((key) => bases.byIndex(by.feed, key)),
+    });
   }
 
-  /** Who has no grant cannot hold somebody else's template either. */
-  function mayUse(manifest: Manifest, feeds: readonly Feed[], subscriptionNamespace = ""): boolean {
-    const rules = { subscriptionNamespace, crossNamespaceFeeds };
-    const keys = new Set(manifestFeedKeys(manifest));
-    return feeds.some((feed) => referenceKeys(feed).some((key) => keys.has(key)) && resolveFeed(feed, [manifest], rules).found);
+  /** A deleted template is gone for good when it is let go: not because a cache was empty for a moment. */
+  async function confirmUnused(manifest: Manifest, signal: AbortSignal): Promise<void> {
+    if (manifest.metadata.deletionTimestamp === undefined) return;
+    const [listed, listedBases] = await Promise.all([client.list(Subscription, {}, signal), client.list(Base, {}, signal)]);
+    const users = usersAmong(manifest, { crossNamespaceFeeds, subscriptions: listed.items, bases: listedBases.items });
+    if (users.length > 0)
+      throw new Error(`Manifest ${keyTextOf(manifest)} is used by ${users.join(", ")}, which the cache does not know`);
   }
 
   const manifestsOf = (feeds: readonly Feed[]): readonly string[] =>
@@ -81,6 +82,38 @@ export function feedProtectionController(deps: FeedProtectionDeps): Controller {
     ],
     reconcile,
   });
+}
+
+interface Users {
+  readonly crossNamespaceFeeds: boolean;
+  readonly subscriptions: readonly Subscription[];
+  readonly bases: readonly Base[];
+}
+
+function usersAmong(manifest: Manifest, among: Users): readonly string[] {
+  const { crossNamespaceFeeds } = among;
+  const users = new Set<string>();
+  for (const { metadata, spec } of among.subscriptions) {
+    if (mayUse(manifest, spec.feeds, { crossNamespaceFeeds, subscriptionNamespace: metadata.namespace ?? "" }))
+      users.add(keyText(metadata));
+  }
+  // A Base outlives its Subscription's interest by the time that removal takes.
+  for (const base of among.bases) {
+    if (
+      mayUse(manifest, base.spec.feeds, {
+        crossNamespaceFeeds,
+        subscriptionNamespace: base.metadata.labels?.[labels.subscriptionNamespace] ?? "",
+      })
+    )
+      users.add(userOfBase(base));
+  }
+  return [...users];
+}
+
+/** Who has no grant cannot hold somebody else's template either. */
+function mayUse(manifest: Manifest, feeds: readonly Feed[], rules: FeedRules): boolean {
+  const keys = new Set(manifestFeedKeys(manifest));
+  return feeds.some((feed) => referenceKeys(feed).some((key) => keys.has(key)) && resolveFeed(feed, [manifest], rules).found);
 }
 
 function userOfBase({ metadata }: Base): string {

@@ -6,18 +6,26 @@ import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
-import { finalizers, labels } from "#api/names.ts";
+import { annotations, finalizers, labels } from "#api/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { Client } from "#kube/client.ts";
-import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
 import type { Change } from "#kube/informer.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { DeletionLog } from "./deletion-log.ts";
+import { guardDeletions, logDeletion, type GuardDeps } from "./guard-deletions.ts";
 import { planBases, type BaseAction } from "./plan.ts";
 
-export function subscriptionController(deps: DeliveryDeps): Controller {
+/** Whether the fleet's share lets a blocked deletion go on. */
+const BLOCKED_POLL_MS = 60_000;
+
+export type SubscriptionDeps = Omit<GuardDeps, "deletions">;
+
+export function subscriptionController(options: SubscriptionDeps): Controller {
+  const deps: GuardDeps = { ...options, deletions: new DeletionLog() };
   const { client, informers, events, log } = deps;
   const { subscriptions, bases, managedClusters } = informers;
 
@@ -29,13 +37,15 @@ export function subscriptionController(deps: DeliveryDeps): Controller {
       ? cached
       : await addFinalizer(client, { type: Subscription, object: cached, finalizer: finalizers.apps }, signal);
     const own = bases.byIndex(by.subscription, subscription.metadata.uid ?? "");
-    const actions = planBases(subscription, {
+    const planned = planBases(subscription, {
       bases: own,
       base: (baseKey) => bases.get(baseKey),
       cluster: (clusterKey) => managedClusters.get(clusterKey),
     });
+    const actions = await guardDeletions({ subscription, actions: planned, bases: own }, deps, signal);
     for (const action of actions) {
       await carryOut(action, deps, signal);
+      logDeletion(subscription, action, deps);
       log.info("base.changed", { change: action.type, base: keyTextOf(action.base), reason: action.reason });
     }
     if (actions.some(({ type }) => type === "create")) {
@@ -46,7 +56,7 @@ export function subscriptionController(deps: DeliveryDeps): Controller {
       });
     }
     if (isDeleting && own.length === 0) await finish(subscription, deps, signal);
-    return done;
+    return actions.length < planned.length ? after(BLOCKED_POLL_MS) : done;
   }
 
   return createController({
@@ -78,6 +88,8 @@ async function carryOut(action: BaseAction, { client }: DeliveryDeps, signal: Ab
         metadata: {
           resourceVersion: metadata.resourceVersion,
           labels: action.base.metadata.labels,
+          // It confirmed this change, and none that comes later.
+          annotations: { [annotations.deletionConfirmed]: null },
           finalizers: [...new Set([...(metadata.finalizers ?? []), finalizers.apps])],
         },
         // A merge patch removes only what it names.
@@ -126,7 +138,12 @@ function changesPlan(change: Change<Subscription>): boolean {
   return (
     object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
     object.metadata.generation !== previous.metadata.generation ||
+    confirmation(object) !== confirmation(previous) ||
     object.status?.specHash !== previous.status?.specHash ||
     !deepEqual(object.status?.bindingClusters, previous.status?.bindingClusters)
   );
+}
+
+function confirmation({ metadata }: Subscription): string | undefined {
+  return metadata.annotations?.[annotations.confirmDeletion];
 }

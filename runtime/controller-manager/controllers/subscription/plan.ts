@@ -30,12 +30,15 @@ export interface World {
  */
 export function planBases(subscription: Subscription, world: World): readonly BaseAction[] {
   if (subscription.metadata.deletionTimestamp !== undefined)
-    return world.bases.filter(isLive).map(toDelete("the Subscription is being deleted"));
+    return world.bases.filter(isLive).map(toDelete(subscription, "the Subscription is being deleted"));
   if (!isDecided(subscription)) return [];
   const bound = subscription.status?.bindingClusters ?? [];
   const namespaces = new Set(bound.map(namespaceOfBinding));
   const stale = world.bases.filter((base) => isLive(base) && !namespaces.has(base.metadata.namespace ?? ""));
-  return [...bound.flatMap((binding) => planOne(subscription, binding, world)), ...stale.map(toDelete("no longer bound"))];
+  return [
+    ...bound.flatMap((binding) => planOne(subscription, binding, world)),
+    ...stale.map(toDelete(subscription, "no longer bound")),
+  ];
 }
 
 /** The scheduler has looked at the spec as it is now. */
@@ -77,8 +80,13 @@ function difference(current: Base, base: Base): string | undefined {
   return current.metadata.finalizers?.includes(finalizers.apps) === true ? undefined : "finalizer is missing";
 }
 
-function toDelete(reason: string): (base: Base) => BaseAction {
-  return (base) => ({ type: "delete", base, reason });
+/** (SUB-3) A policy that was changed together with the deletion is handed on first: it may say that the objects stay. */
+function toDelete({ spec: { delivery } }: Subscription, reason: string): (base: Base) => BaseAction {
+  return (current) => {
+    if (deepEqual(current.spec.delivery, delivery)) return { type: "delete", base: current, reason };
+    const base = { ...current, spec: { feeds: current.spec.feeds, ...withPolicy(delivery) } };
+    return { type: "update", base, current, reason: "delivery policy changed" };
+  };
 }
 
 function isLive({ metadata }: Base): boolean {
