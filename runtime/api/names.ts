@@ -165,7 +165,7 @@ export const conditionTypes = {
   ready: "Ready",
   /** ManagedCluster: the initial workload was deployed or is not wanted. */
   clusterInit: "ClusterInit",
-  /** Ours. Description: the child's objects are as described. */
+  /** Ours. Description: the child's objects are as described. Globalization, Localization: part of what the clusters get. */
   applied: "Applied",
   /** Ours. Description, Subscription: something in the cluster changed what was delivered. Absent until that happens. */
   drifted: "Drifted",

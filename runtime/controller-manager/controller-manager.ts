@@ -9,6 +9,7 @@ import { clusterRemovalController } from "#controller-manager/controllers/cluste
 import { createChildClients } from "#controller-manager/controllers/description/child-clients.ts";
 import { descriptionController } from "#controller-manager/controllers/description/controller.ts";
 import { feedProtectionController } from "#controller-manager/controllers/feed-protection/controller.ts";
+import { overrideStatusController } from "#controller-manager/controllers/override-status/controller.ts";
 import { statusAggregationController } from "#controller-manager/controllers/status-aggregation/controller.ts";
 import { subscriptionController } from "#controller-manager/controllers/subscription/controller.ts";
 import { feedInventoryController } from "#controller-manager/controllers/feed-inventory/controller.ts";
@@ -81,6 +82,7 @@ export function createControllerManager(
     clusterRemovalController({ ...common, informers: { ...registration, ...delivery } }),
     subscriptionController({ ...deliveryDeps, fleetPercentMax: options.deletionBudgetPercent }),
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
+    overrideStatusController(deliveryDeps),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),
     statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
     feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),

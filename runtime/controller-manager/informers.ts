@@ -37,6 +37,8 @@ export const by = {
   uid: "uid",
   /** `apiVersion/kind[/namespace]/name`; a feed without a namespace is found under its own short form. */
   feed: "feed",
+  /** Bases: the same without the namespace, for a reference that means any. */
+  feedOfAnyNamespace: "feedOfAnyNamespace",
   namespace: "namespace",
   /** Subscriptions: `namespace/name` of the ManagedClusters they are bound to. */
   binding: "binding",
@@ -70,6 +72,7 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
       indexes: {
         [by.uid]: uidOf,
         [by.feed]: ({ spec }) => feedKeys(spec.feeds),
+        [by.feedOfAnyNamespace]: ({ spec }) => feedKeys(spec.feeds.map((feed) => ({ ...feed, namespace: "" }))),
         [by.namespace]: namespaceOf,
         [by.subscription]: labelOf(labels.subscriptionUid),
       },
@@ -100,6 +103,15 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
       fieldSelector: `metadata.name=${configMaps.interpreters}`,
     }),
   };
+}
+
+/** Bases whose feeds may be the one that an override names; either may leave the namespace out. */
+export function basesNaming(feed: Feed, bases: Pick<Informer<Base>, "byIndex">): readonly Base[] {
+  const isAny = feed.namespace === undefined || feed.namespace === "";
+  const found = isAny
+    ? bases.byIndex(by.feedOfAnyNamespace, feedKey(feed))
+    : referenceKeys(feed).flatMap((key) => bases.byIndex(by.feed, key));
+  return [...new Set(found)];
 }
 
 /** A feed that names no namespace may mean an object in one, so both forms lead to whoever refers to it. */

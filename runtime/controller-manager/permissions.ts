@@ -25,6 +25,7 @@ const deliveryRules: readonly PolicyRule[] = [
     verbs: ["get", "list", "watch", "create", "patch", "delete"],
   },
   { apiGroups: [groups.apps], resources: ["globalizations", "localizations"], verbs: ["get", "list", "watch"] },
+  { apiGroups: [groups.apps], resources: ["globalizations/status", "localizations/status"], verbs: ["patch"] },
 ];
 
 /** Push: a request into a child, which decides for itself whether and as whom it answers. */

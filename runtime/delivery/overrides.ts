@@ -21,6 +21,8 @@ export interface OverrideStep {
   readonly target: PatchTarget;
   readonly outcome: "applied" | "skipped" | "failed";
   readonly reason?: string;
+  /** Of a failed one: where; see OverrideProblem. */
+  readonly path?: string;
   /** The target before and after this step; the same object where nothing was applied. */
   readonly before: JsonObject;
   readonly after: JsonObject;
@@ -88,7 +90,7 @@ export function problemText({ override, patch, path, reason }: OverrideProblem, 
 }
 
 /** How messages and statuses name an override: `Globalization web`, `Localization paris/web`. */
-function overrideText({ kind, metadata }: Override): string {
+export function overrideText({ kind, metadata }: Override): string {
   return metadata.namespace === undefined ? `${kind} ${metadata.name}` : `${kind} ${metadata.namespace}/${metadata.name}`;
 }
 
@@ -108,12 +110,14 @@ function applyAll(initial: Targets, overrides: readonly Override[], targetOf: (c
       const result = before === undefined ? NOT_A_CHART : applyPatch({ object: before, target }, config);
       const after = result.outcome === "applied" ? result.object : before;
       const reason = result.outcome === "applied" ? {} : { reason: result.reason };
+      const path = result.outcome === "failed" ? { path: result.path } : {};
       steps.push({
         ...named,
         type: config.type,
         target,
         outcome: result.outcome,
         ...reason,
+        ...path,
         before: before ?? {},
         after: after ?? {},
       });

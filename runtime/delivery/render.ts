@@ -8,13 +8,13 @@ import { canonicalHash } from "#std/canonical-json.ts";
 import { parseExactJson } from "#std/exact-json.ts";
 import { feedText, identityOf, namesFeed, type FeedReason, type ResolvedFeed } from "./feeds.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
-import { applyOverrides, problemText, type Override } from "./overrides.ts";
+import { applyOverrides, problemText, type Override, type OverrideProblem } from "./overrides.ts";
 
 /** etcd stores at most 1.5 MiB per object, and the status has to fit too. */
 const DESCRIPTION_RAW_BYTES_MAX = 1024 * 1024;
 
 /** Raised when the same input renders to something else, so that an upgrade re-renders once. */
-const RENDER_VERSION = 1;
+const RENDER_VERSION = 2;
 
 export interface RenderInput {
   readonly feeds: readonly ResolvedFeed[];
@@ -34,6 +34,8 @@ export interface RenderProblem {
   readonly message: string;
   /** The override that does not apply, `Globalization web`. */
   readonly override?: string;
+  /** The same, with the patch and the path. */
+  readonly failed?: OverrideProblem;
 }
 
 export interface Rendered {
@@ -60,7 +62,7 @@ export function render({ feeds, overrides, previous, cluster }: RenderInput): Re
     if (result.ok) raw.set(feedKey(resolved.identity), encode(result.object));
     else {
       const message = `${feedText(feed)}: ${problemText(result.problem, cluster)}`;
-      problems.push({ feed, reason: "OverrideFailed", message, override: result.problem.override });
+      problems.push({ feed, reason: "OverrideFailed", message, override: result.problem.override, failed: result.problem });
       keep(feed);
     }
   }

@@ -108,6 +108,19 @@ test("a patch that does not apply is reported with patch, path and cluster, and 
     const conditions = (await bed.subscription("web"))?.status?.conditions;
     return conditions?.some(({ type, status, message }) => type === "Delivered" && status === "False" && expected.test(message));
   });
+  await eventually("the Localization says so", async () => {
+    const key = { namespace: "child-1", name: "wrong" };
+    const { metadata, status } = (await bed.parent.get(Localization, key, bed.signal)) ?? {};
+    expect(status?.observedGeneration).toBe(metadata?.generation);
+    const text = "Does not apply in 1 of 1 clusters: child-1, patch typo: /data/missing does not exist";
+    return status?.conditions?.some(({ reason, message }) => reason === "OverrideFailed" && message === text);
+  });
+  await eventually("the Globalization behind it says that it is held back there, and applies elsewhere", async () => {
+    const conditions = (await bed.parent.get(Globalization, { name: "blue" }, bed.signal))?.status?.conditions;
+    return conditions?.some(
+      ({ status, message }) => status === "False" && message.includes("1 of 2 clusters: child-1, Localization child-1/wrong"),
+    );
+  });
   await eventually("an Event of the Localization says so", async () => {
     const { items } = await bed.parent.list(Event, { namespace: "child-1" }, bed.signal);
     return items.some(({ involvedObject, message }) => involvedObject.kind === "Localization" && expected.test(message ?? ""));
@@ -119,6 +132,10 @@ test("a patch that does not apply is reported with patch, path and cluster, and 
   await bed.parent.delete(Localization, { namespace: "child-1", name: "wrong" }, {}, bed.signal);
   await expectData(0, { colour: "blue", size: "big", only: "t2" });
   await bed.condition("web", "Delivered");
+  await eventually("the Globalization says that it applies everywhere", async () => {
+    const blue = await bed.parent.get(Globalization, { name: "blue" }, bed.signal);
+    return blue?.status?.conditions?.some(({ status, message }) => status === "True" && message === "In 2 of 2 clusters");
+  });
 });
 
 test("a patch cannot turn one object into another", async () => {

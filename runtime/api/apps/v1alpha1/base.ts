@@ -2,11 +2,20 @@
 
 import * as z from "zod";
 
-import { ageColumn, defineKind, extension, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { ageColumn, defineKind, extension, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { categories, groups, versions } from "#api/names.ts";
 import { DeliveryPolicy } from "./delivery-policy.ts";
 import { baseExamples } from "./examples.ts";
 import { Feed } from "./feed.ts";
+
+const OverrideOutcome = z.object({
+  override: z.string().describe("Which, such as Globalization web or Localization paris/web."),
+  feed: z.string().describe("What it changes, such as Deployment shop/web."),
+  revision: z.string().describe("Hash of what the override said when the feed was rendered last."),
+  problem: z.string().optional().describe("Why it does not apply: the patch, the path and the reason. The feed stays as it was."),
+  heldBackBy: z.string().optional().describe("The override of the same feed that does not apply; the feed stays as it was."),
+});
+export type OverrideOutcome = Immutable<z.output<typeof OverrideOutcome>>;
 
 export const Base = defineKind({
   group: groups.apps,
@@ -21,7 +30,15 @@ export const Base = defineKind({
   spec: z
     .object({ feeds: z.array(Feed).describe("What the cluster gets."), delivery: DeliveryPolicy.optional() })
     .describe("What the cluster gets."),
-  status: statusSchema({}).describe("Whether the feeds could be made into Descriptions.").meta(extension),
+  status: statusSchema({
+    overrides: z
+      .array(OverrideOutcome)
+      .optional()
+      .describe("The overrides that the feeds were rendered with, in the order in which they were applied.")
+      .meta(extension),
+  })
+    .describe("Whether the feeds could be made into Descriptions.")
+    .meta(extension),
   columns: [ageColumn],
   examples: baseExamples,
 });

@@ -25,7 +25,9 @@ export const Globalization = defineKind({
       ),
     })
     .describe("What is changed, where and how."),
-  status: statusSchema({}).describe("Whether the feed was found.").meta(extension),
+  status: statusSchema({})
+    .describe("Condition Applied: whether it is part of what every cluster that is meant gets, or where and why not.")
+    .meta(extension),
   columns: [ageColumn],
   examples: globalizationExamples,
 });

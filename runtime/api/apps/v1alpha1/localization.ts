@@ -17,7 +17,9 @@ export const Localization = defineKind({
   categories: [categories.clusternet],
   description: "Changes one feed in the cluster in whose dedicated namespace it is.",
   spec: z.object(overrideShape).describe("What is changed and how."),
-  status: statusSchema({}).describe("Whether the feed was found.").meta(extension),
+  status: statusSchema({})
+    .describe("Condition Applied: whether it is part of what every cluster that is meant gets, or where and why not.")
+    .meta(extension),
   columns: [ageColumn],
   examples: localizationExamples,
 });

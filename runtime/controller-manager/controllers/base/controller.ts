@@ -7,7 +7,7 @@ import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
 import { finalizers, labels } from "#api/names.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
-import { by, referenceKeys } from "#controller-manager/informers.ts";
+import { basesNaming, by } from "#controller-manager/informers.ts";
 import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
@@ -19,7 +19,7 @@ import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
-import { baseConditions, planDescriptions, type BaseWorld, type DescriptionAction } from "./plan.ts";
+import { baseConditions, planDescriptions, type BasePlan, type BaseWorld, type DescriptionAction } from "./plan.ts";
 
 export interface BaseDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
@@ -28,8 +28,7 @@ export interface BaseDeps extends DeliveryDeps {
 export function baseController(deps: BaseDeps): Controller {
   const { informers } = deps;
   const { bases, manifests, globalizations, localizations, managedClusters, descriptions } = informers;
-  const referringTo = (feed: Feed): readonly string[] =>
-    [...new Set(referenceKeys(feed).flatMap((key) => bases.byIndex(by.feed, key)))].map(keyTextOf);
+  const referringTo = (feed: Feed): readonly string[] => basesNaming(feed, bases).map(keyTextOf);
   const inNamespace = (namespace = ""): readonly string[] => bases.byIndex(by.namespace, namespace).map(keyTextOf);
 
   return createController({
@@ -65,9 +64,9 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
     await removeDescriptions(base, deps, signal);
     return done;
   }
-  const { actions, problems } = planDescriptions(base, worldOf(base, deps));
+  const { actions, problems, overrides } = planDescriptions(base, worldOf(base, deps));
   // Said before it is done: a crash in between is followed by doing it, and never leaves an old report.
-  if (problems !== undefined) await report(base, { problems, deps }, signal);
+  if (problems !== undefined) await report(base, { problems, overrides, deps }, signal);
   for (const action of actions) await carryOut(base, { action, deps }, signal);
   return done;
 }
@@ -129,16 +128,21 @@ async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSign
 
 interface Rendered {
   readonly problems: readonly RenderProblem[];
+  readonly overrides: BasePlan["overrides"];
   readonly deps: BaseDeps;
 }
 
-async function report(base: Base, { problems, deps }: Rendered, signal: AbortSignal): Promise<void> {
+async function report(base: Base, { problems, overrides, deps }: Rendered, signal: AbortSignal): Promise<void> {
   const now = deps.clock.now();
   const conditions = baseConditions(base, problems).reduce<NonNullable<Base["status"]>["conditions"]>(
     (all, condition) => setCondition(all, condition, now),
     base.status?.conditions,
   );
-  const status = { observedGeneration: base.metadata.generation ?? 0, ...(conditions === undefined ? {} : { conditions }) };
+  const status = {
+    observedGeneration: base.metadata.generation ?? 0,
+    ...(overrides === undefined ? {} : { overrides }),
+    ...(conditions === undefined ? {} : { conditions }),
+  };
   await patchStatusIfChanged(deps.client, { type: Base, object: base, status }, signal);
   for (const problem of problems) {
     const reason =

@@ -92,6 +92,28 @@ describe("planDescriptions", () => {
     expect(dataOf(carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [], second))))).toEqual({ a: "1" });
   });
 
+  test("what was rendered with which override is recorded; one that waits is not in the record", () => {
+    const later = globalization("later", "ApplyLater", "data: {later: x}");
+    const now = globalization("now", "ApplyNow", "data: {now: x}");
+    const wrong = globalization("wrong", "ApplyNow", "[not, an, object]");
+    const names = (plan: ReturnType<typeof planDescriptions>): unknown =>
+      plan.overrides?.map(({ override, problem, heldBackBy }) => [override, problem ?? heldBackBy ?? "applied"]);
+    const plan = planDescriptions(base, world([manifest({ a: "1" })], [now], first));
+    expect(names(plan)).toEqual([["Globalization now", "applied"]]);
+
+    // Looked at again for another reason (the Base's own generation): nothing is rendered, so the record stays.
+    const reported = { ...base, metadata: { ...base.metadata, generation: 2 }, status: { overrides: plan.overrides! } };
+    const again = planDescriptions(reported, world([manifest({ a: "1" })], [now, later], carriedOut(plan)));
+    expect([again.actions, again.problems, names(again)]).toEqual([[], [], [["Globalization now", "applied"]]]);
+
+    const failing = planDescriptions(base, world([manifest({ a: "1" })], [now, wrong, later], first));
+    expect(names(failing)).toEqual([
+      ["Globalization later", "Globalization wrong"],
+      ["Globalization now", "Globalization wrong"],
+      ["Globalization wrong", "patch #0: the result is not an object"],
+    ]);
+  });
+
   test("a Description that somebody edited is put back", () => {
     const edited = { ...first, spec: { ...first.spec, raw: [] } };
     expect(dataOf(carriedOut(planDescriptions(base, world([manifest({ a: "1" })], [], edited))))).toEqual({ a: "1" });

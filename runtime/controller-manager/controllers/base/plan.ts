@@ -2,7 +2,7 @@
 //
 // All objects are in one Description (deployer Generic), all charts in another one (deployer Helm).
 
-import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Base, type OverrideOutcome } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Globalization } from "#api/apps/v1alpha1/globalization.ts";
@@ -11,6 +11,7 @@ import { annotations, conditionTypes, finalizers } from "#api/names.ts";
 import { isChartFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import { renderCharts, type ChartSpec } from "#delivery/helm/render-charts.ts";
 import { descriptionLabels, descriptionName, helmDescriptionName } from "#delivery/names.ts";
+import { isOfChart, overrideOutcomes, renderedWith } from "#delivery/override-report.ts";
 import { orderOverrides, type Override } from "#delivery/overrides.ts";
 import { withPolicy } from "#delivery/policy.ts";
 import { overridesOfFeeds, render, renderTrigger, type RenderProblem } from "#delivery/render.ts";
@@ -38,21 +39,33 @@ export interface BasePlan {
   readonly actions: readonly DescriptionAction[];
   /** undefined: nothing was rendered, what the status says still holds. */
   readonly problems: readonly RenderProblem[] | undefined;
+  /** What was rendered with which overrides; like `problems`. */
+  readonly overrides: readonly OverrideOutcome[] | undefined;
 }
 
 export function planDescriptions(base: Base, world: BaseWorld): BasePlan {
   const halves = [genericHalf(base, world), helmHalf(base, world)];
   if (halves.every(({ isCurrent }) => isCurrent) && isReported(base)) {
-    return { actions: halves.flatMap((half) => policyChange(base, half)), problems: undefined };
+    return { actions: halves.flatMap((half) => policyChange(base, half)), problems: undefined, overrides: undefined };
   }
   const planned = halves.map((half) => planHalf(base, half));
-  return { actions: planned.flatMap(({ action }) => action), problems: planned.flatMap(({ problems }) => problems) };
+  const problems = planned.flatMap((each) => each.problems);
+  const overrides = halves.flatMap((half) => outcomesOf(base, half, problems));
+  return { actions: planned.flatMap(({ action }) => action), problems, overrides };
+}
+
+/** Where nothing is rendered again, what was recorded still holds: an ApplyLater override that waits is not in it. */
+function outcomesOf(base: Base, half: Half, problems: readonly RenderProblem[]): readonly OverrideOutcome[] {
+  if (!half.isCurrent) return overrideOutcomes(half.overrides, problems);
+  return (base.status?.overrides ?? []).filter((outcome) => isOfChart(outcome) === half.isOfCharts);
 }
 
 /** One of the two Descriptions. */
 interface Half {
   readonly current: Description | undefined;
   readonly name: string;
+  readonly isOfCharts: boolean;
+  readonly overrides: readonly Override[];
   /** What it is rendered from, as a hash. */
   readonly trigger: string;
   /** It was rendered from just that, or is not needed and not there. */
@@ -70,14 +83,22 @@ function genericHalf(base: Base, world: BaseWorld): Half {
   const trigger = renderTrigger({ feeds, overrides });
   // A Base that names nothing at all has an empty Description: that is what is delivered.
   const isUnwanted = feeds.length === 0 && world.feeds.length > 0;
+  const isCurrent = isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous));
   return {
     current,
     name: descriptionName(base.metadata.name),
+    isOfCharts: false,
+    overrides,
     trigger,
     isUnwanted,
-    isCurrent: isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous)),
+    isCurrent,
     render: () => {
-      const { raw, problems } = render({ feeds, overrides, previous, cluster: clusterName(base, world) });
+      const { raw, problems } = render({
+        feeds,
+        overrides: usedOverrides(base, overrides, isCurrent),
+        previous,
+        cluster: clusterName(base, world),
+      });
       return { spec: { deployer: "Generic", raw }, problems };
     },
   };
@@ -90,14 +111,22 @@ function helmHalf(base: Base, world: BaseWorld): Half {
   const previous = chartsOf(current?.spec);
   const trigger = renderTrigger({ feeds, overrides });
   const isUnwanted = feeds.length === 0;
+  const isCurrent = isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous));
   return {
     current,
     name: helmDescriptionName(base.metadata.name),
+    isOfCharts: true,
+    overrides,
     trigger,
     isUnwanted,
-    isCurrent: isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous)),
+    isCurrent,
     render: () => {
-      const { spec, problems } = renderCharts({ feeds, overrides, previous, cluster: clusterName(base, world) });
+      const { spec, problems } = renderCharts({
+        feeds,
+        overrides: usedOverrides(base, overrides, isCurrent),
+        previous,
+        cluster: clusterName(base, world),
+      });
       return { spec: { deployer: "Helm", ...spec }, problems };
     },
   };
@@ -171,6 +200,11 @@ function overridesFor(
   const own = localizations.filter(({ metadata }) => metadata.namespace === base.metadata.namespace);
   const live = [...selected, ...own].filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   return orderOverrides(overridesOfFeeds(feeds, live));
+}
+
+/** What is only looked at again is judged by what is in it. */
+function usedOverrides(base: Base, overrides: readonly Override[], isCurrent: boolean): readonly Override[] {
+  return isCurrent ? renderedWith(overrides, base.status?.overrides ?? []) : overrides;
 }
 
 function clusterName(base: Base, { clusters }: BaseWorld): string {
