@@ -24,6 +24,9 @@ import { problemsText } from "./problems.ts";
 /** While something in the child holds an object that is being deleted. */
 const REMAINING_POLL_MS = 1_000;
 
+/** Different reports about one Description that are corrected at once. */
+const FREE_REPORTS = 5;
+
 /** Whether the agent still says that something differs, after it was put back. */
 const CORRECTED_POLL_MS = 15_000;
 
@@ -45,7 +48,7 @@ export async function carryOut(description: Description, deps: CarryOutDeps, sig
   if (description.metadata.deletionTimestamp !== undefined) return remove(description, deps, signal);
   const drift = isDelivered(description) ? reportedDrift(description) : undefined;
   if (isDelivered(description)) {
-    const waitMs = drift === undefined ? undefined : deps.backoff?.take(ownerText(description), deps.clock.monotonic());
+    const waitMs = drift === undefined ? undefined : correctionWait(description, { drift, deps });
     if (waitMs === undefined) return done;
     if (waitMs > 0) return after(waitMs);
   }
@@ -59,6 +62,17 @@ export async function carryOut(description: Description, deps: CarryOutDeps, sig
   if (delivery.problems.length > 0) throw new DeliveryError(delivery.problems);
   deps.log.info("description.delivered", { objects: delivery.inventory.length, generation: description.metadata.generation });
   return drift === undefined ? done : after(CORRECTED_POLL_MS);
+}
+
+/** Once for each report; and whoever changes something else each time is met ever more slowly, too. */
+function correctionWait(
+  description: Description,
+  { drift, deps: { backoff, clock } }: { readonly drift: string; readonly deps: CarryOutDeps },
+): number | undefined {
+  const owner = ownerText(description);
+  const now = clock.monotonic();
+  const waitMs = backoff?.take(`${owner} ${drift}`, { now, free: 1 });
+  return waitMs === 0 ? backoff?.take(owner, { now, free: FREE_REPORTS }) : waitMs;
 }
 
 /** What the agent, which watches the child, says in Push: to be put back from here. */

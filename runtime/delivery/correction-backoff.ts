@@ -13,20 +13,13 @@ interface Corrections {
 }
 
 export class CorrectionBackoff {
-  readonly #freeCorrections: number;
   readonly #corrections = new Map<string, Corrections>();
 
-  /** `freeCorrections`: at once, before it looks like a fight. */
-  constructor({ freeCorrections }: { readonly freeCorrections: number }) {
-    this.#freeCorrections = freeCorrections;
-  }
-
-  /** 0: now, and it counts. Else: not before so many milliseconds. */
-  take(key: string, now: number): number {
+  /** 0: now, and it counts. Else: not before so many milliseconds. `free`: so many at once, before it looks like a fight. */
+  take(key: string, { now, free }: { readonly now: number; readonly free: number }): number {
     const known = this.#corrections.get(key);
     const { count, at } = known === undefined || now - known.at > QUIET_MS ? { count: 0, at: now } : known;
-    const waitMs =
-      count < this.#freeCorrections ? 0 : Math.min(WAIT_MS_MAX, FIRST_WAIT_MS * 2 ** (count - this.#freeCorrections));
+    const waitMs = count < free ? 0 : Math.min(WAIT_MS_MAX, FIRST_WAIT_MS * 2 ** (count - free));
     const remainingMs = at + waitMs - now;
     if (remainingMs > 0) return remainingMs;
     this.#corrections.delete(key);

@@ -4,6 +4,8 @@ import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description
 import { feedText } from "./feeds.ts";
 import { conditionTypes } from "#api/names.ts";
 import { setCondition } from "#kube/conditions.ts";
+import type { Change } from "#kube/informer.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import { problemsText, reasonOfProblems, type ObjectProblem } from "./problems.ts";
 
 /** Longer lists are cut: a status is read by people. */
@@ -89,6 +91,17 @@ export function nobodyDeliversStatus(description: Description, now: number): Sta
       now,
     ),
   };
+}
+
+/** Only the report of a failure, which has its own time to be tried again: its echo must not bring it back sooner. */
+export function isFailureReport(change: Change<Description>): boolean {
+  if (change.type !== "updated") return false;
+  const { object, previous } = change;
+  const isSameAsked =
+    object.metadata.generation === previous.metadata.generation &&
+    object.metadata.deletionTimestamp === undefined &&
+    deepEqual(object.metadata.annotations, previous.metadata.annotations);
+  return isSameAsked && object.status?.phase === "Failure" && object.status.observedGeneration === object.metadata.generation;
 }
 
 /** The newest spec is in the child: nothing to do until it changes. */

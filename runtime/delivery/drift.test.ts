@@ -52,8 +52,8 @@ async function bedOf(objects: readonly Content[], delivery: DeliveryPolicy = {},
   const events: EventNote[] = [];
   const clock = createFakeClock();
   let memory = new AppliedMemory();
-  let backoff = new CorrectionBackoff({ freeCorrections: 3 });
-  const pushing = new CorrectionBackoff({ freeCorrections: 1 });
+  let backoff = new CorrectionBackoff();
+  const pushing = new CorrectionBackoff();
   const raw = objects.map((object) => Buffer.from(JSON.stringify(object)).toString("base64"));
   const { apiVersion, kind } = Description;
   const spec = { deployer: "Generic", raw, delivery } as const;
@@ -80,7 +80,7 @@ async function bedOf(objects: readonly Content[], delivery: DeliveryPolicy = {},
     clock,
     restart: () => {
       memory = new AppliedMemory();
-      backoff = new CorrectionBackoff({ freeCorrections: 3 });
+      backoff = new CorrectionBackoff();
     },
     look: async () =>
       delay(

@@ -24,6 +24,9 @@ import { ownerText } from "./names.ts";
 import { policyOf } from "./policy.ts";
 import type { ObjectProblem } from "./problems.ts";
 
+/** A change that comes back is put back so often at once; then it looks like a fight with another controller. */
+const FREE_CORRECTIONS = 3;
+
 export interface KeepOptions extends DriftOptions {
   readonly parent: Client;
   readonly events: EventRecorder;
@@ -74,7 +77,10 @@ async function report({ drifted, inventory }: DriftFound, options: KeepOptions, 
 async function correct(found: DriftFound, options: KeepOptions, signal: AbortSignal): Promise<Result> {
   const { description, backoff, clock } = options;
   const keyOfDrift = ({ object }: Drifted): string => `${ownerText(description)} ${feedKey(object)}`;
-  const waits = found.drifted.map((drifted) => ({ drifted, waitMs: backoff.take(keyOfDrift(drifted), clock.monotonic()) }));
+  const waits = found.drifted.map((drifted) => ({
+    drifted,
+    waitMs: backoff.take(keyOfDrift(drifted), { now: clock.monotonic(), free: FREE_CORRECTIONS }),
+  }));
   const contested = waits.filter(({ waitMs }) => waitMs > 0);
   const corrected: InventoryEntry[] = [];
   const problems: ObjectProblem[] = [...found.problems];

@@ -8,7 +8,7 @@ import { withTimeLimit } from "#std/abort.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
-import { isConflict, retryAfterMsOf } from "./errors.ts";
+import { isConflict, retryTimesOf } from "./errors.ts";
 import type { Change, Informer } from "./informer.ts";
 import { keyTextOf } from "./object.ts";
 import { reconcileMetrics, type ReconcileMetrics } from "./reconcile-metrics.ts";
@@ -150,7 +150,7 @@ async function reconcileOne(key: string, shell: Shell, signal: AbortSignal): Pro
     // Stopped, not failed.
     if (signal.aborted) return;
     const failures = queue.failures(key) + 1;
-    const retryInMs = queue.addFailed(key, { minimumMs: retryAfterMsOf(error) });
+    const retryInMs = queue.addFailed(key, retryTimesOf(error));
     measured.total.inc({ controller, result: "failed" });
     // A Conflict says that our cache was older than the object: the normal price of not locking.
     const level = isConflict(error) ? "debug" : "warn";

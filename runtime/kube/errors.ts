@@ -68,10 +68,19 @@ export interface ErrorResponse {
   readonly what: string;
 }
 
-/** How long whoever failed was asked to wait; 0: nothing was asked. Errors that stand for several requests carry it too. */
-export function retryAfterMsOf(error: unknown): number {
+export interface RetryTimes {
+  readonly minimumMs: number;
+  readonly maximumMs: number;
+}
+
+/** When to try again, as the error says: `retryAfterMs` is what the server asked for, `retryWithinMs` what waits for nobody to tell us. */
+export function retryTimesOf(error: unknown): RetryTimes {
   const asked = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;
-  return typeof asked === "number" ? asked : 0;
+  const within = error instanceof Error && "retryWithinMs" in error ? error.retryWithinMs : undefined;
+  return {
+    minimumMs: typeof asked === "number" ? asked : 0,
+    maximumMs: typeof within === "number" ? within : Number.POSITIVE_INFINITY,
+  };
 }
 
 const MESSAGE_CHARS_MAX = 1024;

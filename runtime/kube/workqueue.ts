@@ -18,8 +18,8 @@ export interface Workqueue {
   add(key: string): void;
   /** When it is delayed already, the earlier time stands. */
   addAfter(key: string, delayMs: number): void;
-  /** After the back-off of the key's failures so far, and not before `minimumMs`; returns the delay. */
-  addFailed(key: string, options?: { readonly minimumMs?: number }): number;
+  /** After the back-off of the key's failures so far, at most `maximumMs` of it, and not before `minimumMs`; returns the delay. */
+  addFailed(key: string, options?: { readonly minimumMs?: number; readonly maximumMs?: number }): number;
   /** Failures in a row. */
   failures(key: string): number;
   /** The key succeeded: its next failure starts at the first back-off. */
@@ -86,12 +86,15 @@ class KeyQueue implements Workqueue {
     this.#wakeOne();
   }
 
-  addFailed(key: string, { minimumMs = 0 }: { readonly minimumMs?: number } = {}): number {
+  addFailed(
+    key: string,
+    { minimumMs = 0, maximumMs = Number.POSITIVE_INFINITY }: { readonly minimumMs?: number; readonly maximumMs?: number } = {},
+  ): number {
     const failures = this.failures(key);
     this.#failures.set(key, failures + 1);
     const { firstMs, maxMs } = this.#backoff;
     // No jitter: the keys of one process do not compete with each other.
-    const delayMs = Math.max(minimumMs, Math.min(maxMs, firstMs * 2 ** Math.min(failures, 30)));
+    const delayMs = Math.max(minimumMs, Math.min(maxMs, maximumMs, firstMs * 2 ** Math.min(failures, 30)));
     this.addAfter(key, delayMs);
     return delayMs;
   }

@@ -151,6 +151,27 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
           const stored = objects.get(idOf(type.kind, name));
           return stored === undefined ? undefined : shown(stored);
         }),
+      // Discovery.
+      request: ({ path }: { readonly path: string }) =>
+        attempt(() => {
+          const served = kinds.filter(
+            ({ group, version }) => path === (group === "" ? `/api/${version}` : `/apis/${group}/${version}`),
+          );
+          return {
+            json: {
+              resources: served.map(({ plural, kind, scope }) => ({ name: plural, kind, namespaced: scope === "Namespaced" })),
+            },
+          };
+        }),
+      // Watches never tell anything: whoever needs to know looks.
+      list: ({ kind }: ResourceType) =>
+        attempt(() => ({ items: [...objects.values()].map(shown).filter((each) => each.kind === kind), resourceVersion: "1" })),
+      stream: (_request: unknown, signal: AbortSignal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            reject(new Error("aborted"));
+          });
+        }),
       apply: (_type: ResourceType, object: KubeObject, options: ApplyOptions) => attempt(() => apply(object, options)),
       patch: (type: ResourceType, key: ObjectKey, options: PatchOptions) => attempt(() => patch(type, key, options)),
       delete: (type: ResourceType, key: ObjectKey, options: DeleteOptions) => attempt(() => remove(type, key, options)),

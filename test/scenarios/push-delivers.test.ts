@@ -55,6 +55,17 @@ describe("Push", () => {
     await bed.template(aConfigMap("settings", { colour: "green" }));
     await eventually("the change", async () => (await child!.client.get(ConfigMap, key, signal))?.data?.["colour"] === "green");
 
+    // What the child changes, its agent reports, and the parent puts it back.
+    const body = { data: { colour: "red" } };
+    await child!.client.patch(ConfigMap, key, { type: "merge", body, fieldManager: "kubectl-edit" }, signal);
+    await eventually("put back", async () => (await child!.client.get(ConfigMap, key, signal))?.data?.["colour"] === "green");
+    await child!.client.delete(ConfigMap, key, {}, signal);
+    await eventually("made again", async () => (await child!.client.get(ConfigMap, key, signal))?.data?.["colour"] === "green");
+    await eventually("the agent says that it is over", async () => {
+      const drifted = (await bed?.subscription("web"))?.status?.conditions?.find(({ type }) => type === "Drifted");
+      return drifted?.status === "False";
+    });
+
     await parent.delete(Subscription, { namespace: SHOP, name: "web" }, {}, signal);
     await eventually("the Subscription is gone", async () => (await bed?.subscription("web")) === undefined);
     expect(await child!.client.get(ConfigMap, key, signal)).toBeUndefined();

@@ -9,7 +9,7 @@ import type { WatchedKinds } from "#agent/controllers/feed-status/watched-kinds.
 import { AppliedMemory } from "#delivery/applied-memory.ts";
 import { carryOut } from "#delivery/carry-out.ts";
 import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
-import { isDelivered } from "#delivery/description-status.ts";
+import { isDelivered, isFailureReport } from "#delivery/description-status.ts";
 import { childIdentityOf, type ChildIdentity } from "#delivery/identity.ts";
 import { keepDescribed } from "#delivery/keep-described.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
@@ -46,15 +46,12 @@ export interface DescriptionDeps {
   readonly metrics: Metrics;
 }
 
-/** A change that comes back is put back so often at once; then it looks like a fight with another controller. */
-const FREE_CORRECTIONS = 3;
-
 export function descriptionController(deps: DescriptionDeps): Controller {
   const { informers, clock, watched } = deps;
   const { descriptions, managedClusters } = informers;
   const discovery = createDiscovery({ client: deps.child, clock });
   const memory = new AppliedMemory();
-  const backoff = new CorrectionBackoff({ freeCorrections: FREE_CORRECTIONS });
+  const backoff = new CorrectionBackoff();
   /** Descriptions of which something changed in the child: the others are not looked at. */
   const suspects = new Set<string>();
 
@@ -91,7 +88,7 @@ export function descriptionController(deps: DescriptionDeps): Controller {
     ...deps,
     name: "description",
     sources: [
-      source(descriptions, ownKey),
+      source(descriptions, (description, change) => (isFailureReport(change) ? [] : ownKey(description))),
       // All of them, but only when the answer to "who delivers?" changed.
       source(managedClusters, (_cluster, change) =>
         change.type === "updated" && whoDelivers(change.object) === whoDelivers(change.previous)

@@ -9,7 +9,7 @@ import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";
 import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
-import { nobodyDeliversStatus } from "#delivery/description-status.ts";
+import { isFailureReport, nobodyDeliversStatus } from "#delivery/description-status.ts";
 import { feedText } from "#delivery/feeds.ts";
 import { findCondition } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -27,20 +27,17 @@ export interface PushDeps extends DeliveryDeps {
   readonly lostClusterGraceMs: number;
 }
 
-/** Drift that an agent reports is corrected once at once; what it still reports then, later and later. */
-const FREE_CORRECTIONS = 1;
-
 /** An Event holds 1 KiB. */
 const OBJECTS_SHOWN_MAX = 10;
 
 export function descriptionController(deps: PushDeps): Controller {
   const { descriptions, managedClusters, subscriptions } = deps.informers;
-  const backoff = new CorrectionBackoff({ freeCorrections: FREE_CORRECTIONS });
+  const backoff = new CorrectionBackoff();
   return createController({
     ...deps,
     name: "description",
     sources: [
-      source(descriptions, ownKey),
+      source(descriptions, (description, change) => (isFailureReport(change) ? [] : ownKey(description))),
       source(managedClusters, ({ metadata }, change) =>
         changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
