@@ -14,6 +14,7 @@ const layers = [
   ["^runtime/agent/", ["tunnel", "delivery", "kube", "api", "std"]],
   ["^runtime/scheduler/", ["kube", "api", "std"]],
   ["^runtime/controller-manager/", ["delivery", "kube", "api", "std"]],
+  ["^runtime/cli/", ["delivery", "kube", "api", "std"]],
   ["^cluster-api-integration/", ["install", "kube", "api", "std"]],
   ["^pulumi/", ["install", "api", "std"]],
 ];

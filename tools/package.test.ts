@@ -16,6 +16,7 @@ describe("the published manifest", () => {
     expect(publishedManifest(await ours())).toMatchObject({
       exports: { ".": { types: "./pulumi/index.d.ts", default: "./pulumi/index.js" }, "./package.json": "./package.json" },
     });
+    expect(publishedManifest(await ours())["bin"]).toEqual({ "kubectl-clusternet": "./runtime/cli/main.js" });
     expect(publishedManifest(await ours())["imports"]).toEqual({
       "#pulumi/*.ts": "./pulumi/*.js",
       "#cluster-api-integration/*.ts": "./cluster-api-integration/*.js",
@@ -30,6 +31,7 @@ describe("the published manifest", () => {
       engines: _engines,
       imports: _imports,
       exports: _exports,
+      bin: _bin,
       ...kept
     } = await ours();
     const published = publishedManifest(await ours());

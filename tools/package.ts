@@ -37,12 +37,13 @@ export async function buildPackage(directory: string = join(root, "dist"), signa
 
 /** package.json of the published package: the same, but compiled files instead of sources and no development parts. */
 export function publishedManifest(manifest: JsonObject): JsonObject {
-  const { scripts: _scripts, devDependencies: _devDependencies, imports, exports, ...rest } = manifest;
+  const { scripts: _scripts, devDependencies: _devDependencies, imports, exports, bin, ...rest } = manifest;
   return {
     ...rest,
     engines: { node: NODE_OF_THE_PACKAGE },
     files: [...CODE, ...DOCUMENTS],
     imports: compiledImports(imports as Readonly<Record<string, string>>),
+    bin: compiledImports(bin as Readonly<Record<string, string>>),
     exports: compiledExports(exports as Readonly<Record<string, string>>),
   };
 }

@@ -18,6 +18,7 @@ const JSON_PATCH_OPERATIONS_MAX = 10_000;
 /** A patch that copies the document into itself doubles it each time. */
 const COPIED_VALUES_MAX = 100_000;
 
+/** A patch does not apply; the message goes into statuses, so it quotes no values. */
 export class PatchError extends Error {
   override readonly name = "PatchError";
   /** JSON pointer of the place that could not be changed. */

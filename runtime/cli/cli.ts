@@ -1,0 +1,100 @@
+// The command line of `kubectl clusternet`: its commands, their arguments and flags; each command is a file of its own.
+
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { Command, CommanderError, Option } from "commander";
+import { namespaces } from "#api/names.ts";
+import { createClient, type Client } from "#kube/client.ts";
+import { connectKubeconfig } from "#kube/connection.ts";
+import type { Environment } from "#std/options.ts";
+import { packageVersion } from "#std/version.ts";
+import { explainValue } from "./explain-value.ts";
+import { Problem, problemText } from "./problem.ts";
+
+export interface CliProcess {
+  readonly env: Environment;
+  readonly write: (text: string) => void;
+  readonly complain: (text: string) => void;
+}
+
+/** A command asks a few questions; a parent that does not answer is said to. */
+const COMMAND_MS_MAX = 60_000;
+
+const EXIT_FAILED = 1;
+
+/** Resolves to the exit code. */
+export async function runCli(argv: readonly string[], cli: CliProcess): Promise<number> {
+  const program = new Command("kubectl clusternet")
+    .description("Asks a Clusternet parent about its fleet.")
+    .version(packageVersion)
+    .exitOverride()
+    .configureOutput({ writeOut: cli.write, writeErr: cli.complain });
+  const explain = program.command("explain").description("Says why something is as it is.");
+  addExplainValue(explain, cli);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    // Help and version end this way too; commander has written what there is to say.
+    if (error instanceof CommanderError) return error.exitCode;
+    cli.complain(problemText(error));
+    return EXIT_FAILED;
+  }
+}
+
+interface ConnectionFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+interface ExplainValueFlags extends ConnectionFlags {
+  readonly feed?: string;
+  readonly path?: string;
+  readonly namespace: string;
+  readonly output: "text" | "json";
+  readonly all?: boolean;
+  readonly reservedNamespace: string;
+}
+
+function addExplainValue(parent: Command, cli: CliProcess): void {
+  parent
+    .command("value")
+    .description(
+      "Why a field has its value in one cluster: the template, and every override in the order in which it is applied.",
+    )
+    .argument("<subscription>", "name of the Subscription")
+    .argument("<cluster>", "name of the ManagedCluster, or namespace/name")
+    .option(
+      "--feed <kind/name>",
+      "which of its feeds, such as Deployment/web or Deployment/shop/web; not needed when there is one",
+    )
+    .option(
+      "--path <pointer>",
+      "which field, such as /spec/replicas; of a HelmChart /values/… or /chart/…; default: every change",
+    )
+    .option("--all", "also list the overrides of other feeds")
+    .option("-n, --namespace <namespace>", "namespace of the Subscription", "default")
+    .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"))
+    .option("--reserved-namespace <namespace>", "where the parent keeps its templates", namespaces.reserved)
+    .option("--kubeconfig <file>", "the parent's kubeconfig; default: $KUBECONFIG, then ~/.kube/config")
+    .option("--context <name>", "context of the kubeconfig; default: its current one")
+    .action(async (subscription: string, cluster: string, flags: ExplainValueFlags) => {
+      await withParent(flags, cli, async (client) => {
+        const signal = AbortSignal.timeout(COMMAND_MS_MAX);
+        cli.write(await explainValue(client, { ...flags, subscription, cluster }, signal));
+      });
+    });
+}
+
+async function withParent(
+  { kubeconfig, context }: ConnectionFlags,
+  { env }: CliProcess,
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
+  const path = kubeconfig ?? env["KUBECONFIG"] ?? join(env["HOME"] ?? homedir(), ".kube", "config");
+  if (path.includes(delimiter)) {
+    throw new Problem("KUBECONFIG names several files", "Name the parent's with --kubeconfig");
+  }
+  await using connection = await connectKubeconfig({ path, ...(context === undefined ? {} : { context }) });
+  await work(createClient(connection, { component: "kubectl-clusternet" }));
+}
