@@ -83,6 +83,8 @@ export async function connectApiClient(kubeconfigPath: string): Promise<ApiClien
   const dispatcher = new Agent({
     connections: CONNECTIONS_MAX,
     bodyTimeout: 0,
+    // Over HTTP/2 (undici's default) an aborted watch leaves a stream behind whose 'error' nobody hears when the pool is destroyed.
+    allowH2: false,
     connect: {
       ca: decode(cluster["certificate-authority-data"]),
       cert: decode(user["client-certificate-data"]),
