@@ -1,16 +1,19 @@
-// Pull, Push and Dual in one fleet, by the real Pulumi engine: the same is delivered, and destroy leaves nothing in any cluster.
+// Pull, Push and Dual in one fleet, by the real Pulumi engine: the same is delivered, and destroy leaves nothing in any cluster. Then
+// the root program, on the same clusters: stack configuration alone makes a fleet.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "#test/framework/eventually.ts";
 import { startClusters, type Clusters } from "#test/framework/fleet.ts";
 import { createPulumi, type Pulumi } from "#test/framework/pulumi.ts";
 import { inventory, whatIsNew } from "#tools/demo/inventory.ts";
 import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
 
 const FLEET_MS_MAX = 300_000;
+const repository = join(import.meta.dirname, "..", "..");
 
 const stack = new AsyncDisposableStack();
 let clusters: Clusters;
@@ -68,10 +71,48 @@ test(
   "destroy leaves nothing behind, whoever had delivered",
   async () => {
     await pulumi.destroy();
-    const left = await Promise.all(
-      kubectls.map(async (kubectl, index) => whatIsNew(before[index] ?? new Set(), await inventory(kubectl))),
-    );
-    expect(left).toEqual([[], [], [], []]);
+    expect(await leftBehind()).toEqual([[], [], [], []]);
   },
   FLEET_MS_MAX,
 );
+
+test(
+  "the root program makes a fleet of what the stack's configuration says, changes nothing the second time, and takes it back",
+  async () => {
+    const { directory } = clusters;
+    const type = { apiVersion: "v1", kind: "ConfigMap" };
+    const metadata = { namespace: "default", name: "greeting" };
+    const feed = { ...type, ...metadata };
+    // JSON is YAML.
+    await writeFile(join(directory, "greeting.yaml"), JSON.stringify({ ...type, metadata, data: { text: "configured" } }));
+    const spec = { subscribers: [{ clusterAffinity: { matchLabels: { stage: "configured" } } }], feeds: [feed] };
+    const child = { name: "child-1", kubeconfig: join(directory, "child-1.kubeconfig"), labels: { stage: "configured" } };
+    await using root = await createPulumi({
+      directory: repository,
+      config: {
+        parent: JSON.stringify({ kubeconfig: join(directory, "parent.kubeconfig") }),
+        children: JSON.stringify([child]),
+        templates: JSON.stringify([join(directory, "greeting.yaml")]),
+        subscriptions: JSON.stringify([{ name: "greeting", spec }]),
+        hubServicePort: "8443",
+        crdsOnDestroy: "delete",
+      },
+    });
+    await root.setConfig("bootstrapSecret", randomBytes(16).toString("hex"), { secret: true });
+    await root.up();
+    expect(await root.outputs()).toEqual({ children: ["child-1"] });
+    await eventually("child-1 has what the configuration names", async () => {
+      const found = await kubectls[1]?.json<{ data: unknown }>(["get", "configmap", "greeting", "-n", "default"]);
+      expect(found?.data).toEqual({ text: "configured" });
+      return true;
+    });
+    await root.up({ expectNoChanges: true });
+    await root.destroy();
+    expect(await leftBehind()).toEqual([[], [], [], []]);
+  },
+  FLEET_MS_MAX,
+);
+
+function leftBehind(): Promise<readonly (readonly string[])[]> {
+  return Promise.all(kubectls.map(async (kubectl, index) => whatIsNew(before[index] ?? new Set(), await inventory(kubectl))));
+}
