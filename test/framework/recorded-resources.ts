@@ -60,7 +60,7 @@ export async function recordResources(program: () => unknown, { preview = false 
   };
   Reflect.set(MockMonitor.prototype, "registerResource", record);
   try {
-    program();
+    await program();
     await settle(recorded);
   } finally {
     Reflect.set(MockMonitor.prototype, "registerResource", original);
