@@ -1,4 +1,11 @@
 // Two projects: "unit" runs anywhere in seconds, "real" runs on real control planes (see test/README.md).
+import { availableParallelism, totalmem } from "node:os";
+
+/** A real test has up to four control planes, of half a gigabyte each. */
+const WORKER_BYTES = 3 * 1024 ** 3;
+/** They wait for each other's control planes more than they compute: one worker for each core, not one less as Jest would. */
+const maxWorkers = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / WORKER_BYTES)));
+
 const shared = {
   extensionsToTreatAsEsm: [".ts"],
   moduleFileExtensions: ["ts", "mjs", "js", "cjs", "json", "node"],
@@ -10,6 +17,8 @@ const shared = {
 const realTests = ["<rootDir>/**/*.real.test.ts", "<rootDir>/test/{scenarios,conformance,interop,e2e}/**/*.test.ts"];
 
 export default {
+  maxWorkers,
+  testSequencer: "<rootDir>/test/framework/longest-first.mjs",
   projects: [
     {
       ...shared,

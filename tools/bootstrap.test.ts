@@ -30,11 +30,16 @@ function lockOf(version: string): string {
   return JSON.stringify({ packages });
 }
 
-function start(script: string, ...argv: string[]): ChildProcess {
+interface StartOptions {
+  readonly argv?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+function start(script: string, { argv = [], environment = {} }: StartOptions = {}): ChildProcess {
   writeFileSync(join(root, "script.mjs"), script);
   return spawn(process.execPath, [join(root, "tools", "bootstrap.mjs"), "script.mjs", ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: `${join(root, "bin")}:/usr/bin:/bin` },
+    env: { PATH: `${join(root, "bin")}:/usr/bin:/bin`, ...environment },
   });
 }
 
@@ -70,10 +75,24 @@ describe("bootstrap.mjs", () => {
   });
 
   test("passes arguments on and ends with the script's exit code", async () => {
-    const child = start("console.log(process.argv.slice(2).join('|')); process.exitCode = 7", "--json", "a b");
+    const child = start("console.log(process.argv.slice(2).join('|')); process.exitCode = 7", {
+      argv: ["--json", "a b"],
+    });
     const [line] = (await once(child.stdout ?? child, "data")) as [Buffer];
     expect(line.toString()).toBe("--json|a b\n");
     expect(await ended(child)).toEqual([7, null]);
+  });
+
+  test("gives every process one place for compiled code, or the one that the caller chose", async () => {
+    const script = "console.log(process.env.NODE_COMPILE_CACHE)";
+    const told = async (environment: Record<string, string>): Promise<string> => {
+      const child = start(script, { environment });
+      const [line] = (await once(child.stdout ?? child, "data")) as [Buffer];
+      await ended(child);
+      return line.toString().trim();
+    };
+    expect(await told({})).toBe(join(root, "node_modules", ".cache", "node-compile"));
+    expect(await told({ NODE_COMPILE_CACHE: "/elsewhere" })).toBe("/elsewhere");
   });
 
   test("passes a signal on once, however often it arrives at that moment, and waits for the script's own end", async () => {

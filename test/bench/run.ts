@@ -18,6 +18,8 @@ type Bench = (print: (line: string) => void) => Promise<readonly Measurement[]>;
 const NAME_WIDTH = 44;
 const VALUE_WIDTH = 14;
 
+// What a user's processes do not have.
+delete process.env["NODE_COMPILE_CACHE"];
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });
 const benches = await findBenches();
 if (positionals.length === 0 || positionals.some((name) => !benches.has(name))) {

@@ -10,6 +10,7 @@ import { realClock } from "#std/clock.ts";
 import { POD_HOST_MAX, type PodAddress } from "#test/framework/address-slot.ts";
 import { connectApiClient, type ApiClient } from "#test/framework/api-client.ts";
 import type { ControlPlane } from "#test/framework/control-plane.ts";
+import { compileCache } from "#test/framework/compile-cache.ts";
 import { chooseNode } from "#test/framework/process-node/binder.ts";
 import { defaultImages, type ImageRule } from "#test/framework/process-node/images.ts";
 import { createPodFiles, type PodFiles } from "#test/framework/process-node/pod-files.ts";
@@ -163,7 +164,7 @@ class NodeAgent {
       apiserver: { host: controlPlane.host, port: controlPlane.port },
       images: this.#images,
       node: this.#node,
-      environment: options.environment ?? {},
+      environment: { ...compileCache(), ...options.environment },
     });
     this.#runners.set(key, runner);
     runner.update(pod);

@@ -9,6 +9,7 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { compileCache } from "#test/framework/compile-cache.ts";
 import { parsePulumiEvents, type PulumiReport } from "#test/framework/pulumi-events.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
@@ -93,7 +94,8 @@ export async function createPulumi(options: PulumiOptions, signal?: AbortSignal)
   const run = runner({ cli, home, settings, stateDirectory, plugins, options });
   const name = options.stack ?? DEFAULT_STACK;
   await run(["stack", "select", "--create", name], {}, signal);
-  for (const [key, value] of Object.entries(options.config ?? {})) await run(["config", "set", key, value], {}, signal);
+  const plain = Object.entries(options.config ?? {}).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
+  if (plain.length > 0) await run(["config", "set-all", ...plain], {}, signal);
   const owned = stack.move();
   let operations = 0;
   const operate = async (
@@ -176,6 +178,7 @@ function runner({ cli, home, settings, stateDirectory, plugins, options }: Runti
     PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
     // What is missing shall fail at once, not after a download that cannot work.
     ...(plugins.kubernetesProvider.choice === "stand-in" ? { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" } : {}),
+    ...compileCache(),
     // A program that forgets its provider must not find somebody's real cluster.
     KUBECONFIG: join(home, "no-such-kubeconfig"),
     ...options.env,
