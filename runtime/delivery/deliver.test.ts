@@ -232,7 +232,7 @@ describe("what is in the way is said", () => {
       "QuotaExceeded",
     ],
     ["a dying namespace", "Forbidden", 403, "unable to create: namespace shop is being terminated", "NamespaceTerminating"],
-    ["a webhook", "Forbidden", 403, 'admission webhook "policy.example.com" denied the request: no', "RefusedByWebhook"],
+    ["a webhook", "Forbidden", 403, 'admission webhook "policy.example.com" denied the request: no', "RefusedByAdmission"],
     ["a dead webhook", "InternalError", 500, 'failed calling webhook "policy.example.com": timeout', "WebhookUnavailable"],
     ["an invalid object", "Invalid", 422, 'ConfigMap "settings" is invalid: data: Invalid value', "Invalid"],
     ["no namespace", "NotFound", 404, 'namespaces "shop" not found', "NamespaceMissing"],

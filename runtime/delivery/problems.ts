@@ -25,7 +25,8 @@ export type ObjectProblemReason =
   /** The cluster does not accept the object as it is. */
   | "Invalid"
   | "QuotaExceeded"
-  | "RefusedByWebhook"
+  /** An admission webhook or policy of the cluster does not let it in. */
+  | "RefusedByAdmission"
   /** A webhook of the cluster does not answer. */
   | "WebhookUnavailable"
   /** The object changed under our hands: tried again at once. */
@@ -64,7 +65,7 @@ export function reasonOfProblems(problems: readonly ObjectProblem[], mixed: stri
 // kube-apiserver says some of these only in its text.
 function reasonOfError(error: unknown, message: string): ObjectProblemReason {
   if (!(error instanceof ApiError)) return "Failed";
-  if (/admission webhook .* denied the request/.test(message)) return "RefusedByWebhook";
+  if (/(admission webhook|ValidatingAdmissionPolicy) .*denied (the )?request/.test(message)) return "RefusedByAdmission";
   if (/failed calling webhook/.test(message)) return "WebhookUnavailable";
   switch (error.reason) {
     case "Forbidden":
