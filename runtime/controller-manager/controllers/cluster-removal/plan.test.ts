@@ -80,3 +80,21 @@ test("says what stays in a silent child once, not again for the Bases of a secon
   expect(planRemoval(facts)).toMatchObject({ type: "give-up", message: expect.stringMatching(/stays there: web\.default$/) });
   expect(planRemoval({ ...facts, descriptions: [] })).toMatchObject({ type: "give-up", message: undefined });
 });
+
+test("names the objects that stay, not only what delivered them", () => {
+  const entry = (name: string, origin?: "Skipped") => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    namespace: "shop",
+    name,
+    ...(origin === undefined ? {} : { origin }),
+  });
+  const inventory = [..."abcdefg"].map((name) => entry(name)).concat(entry("foreign", "Skipped"));
+  const description = { ...aDescription(true), status: { inventory } };
+  const step = planRemoval({ cluster: aCluster("Unknown"), hasAccount: true, bases: [], descriptions: [description] });
+  expect(step).toMatchObject({
+    message: expect.stringMatching(
+      /stays there: web\.default \(ConfigMap shop\/a, .*, ConfigMap shop\/e and 2 more\)$/,
+    ) as unknown,
+  });
+});

@@ -10,6 +10,7 @@ import type { Base } from "#api/apps/v1alpha1/base.ts";
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { conditionTypes } from "#api/names.ts";
+import { feedText } from "#delivery/feeds.ts";
 import { isConditionTrue } from "#kube/conditions.ts";
 
 export interface RemovalFacts {
@@ -50,16 +51,29 @@ export function planRemoval({ cluster, hasAccount, bases, descriptions }: Remova
     // A second pass often sees the Bases of a first one still there; what the first one said holds.
     message:
       descriptions.length > 0
-        ? `The child could not be reached; what was delivered to it stays there: ${names(descriptions)}`
+        ? `The child could not be reached; what was delivered to it stays there: ${descriptions.slice(0, NAMES_SHOWN_MAX).map(contentOf).join(", ")}${moreThanShown(descriptions)}`
         : undefined,
   };
 }
 
 /** Enough to find them, short enough for an Event. */
 const NAMES_SHOWN_MAX = 5;
+const OBJECTS_SHOWN_MAX = 5;
 
 function names(objects: readonly (Base | Description)[]): string {
   const shown = objects.slice(0, NAMES_SHOWN_MAX).map(({ metadata }) => metadata.name);
-  const more = objects.length - shown.length;
-  return `${shown.join(", ")}${more > 0 ? ` and ${String(more)} more` : ""}`;
+  return `${shown.join(", ")}${moreThanShown(objects)}`;
+}
+
+/** `web.shop-generic (ConfigMap shop/settings and 2 more)`: what somebody has to look for in the child. */
+function contentOf({ metadata, status }: Description): string {
+  const left = (status?.inventory ?? []).filter(({ origin }) => origin !== "Skipped");
+  if (left.length === 0) return metadata.name;
+  const shown = left.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
+  const more = left.length > OBJECTS_SHOWN_MAX ? ` and ${String(left.length - OBJECTS_SHOWN_MAX)} more` : "";
+  return `${metadata.name} (${shown}${more})`;
+}
+
+function moreThanShown(objects: readonly unknown[]): string {
+  return objects.length > NAMES_SHOWN_MAX ? ` and ${String(objects.length - NAMES_SHOWN_MAX)} more` : "";
 }
