@@ -138,13 +138,13 @@ test("a policy that refuses, and a webhook that does not answer", async () => {
     kind: "ValidatingAdmissionPolicy",
     metadata: { name },
     spec: { matchConstraints, validations: [{ expression: "object.metadata.name != 'refused'", message: "not that name" }] },
-  } as never);
+  });
   await make(ValidatingAdmissionPolicyBinding, {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingAdmissionPolicyBinding",
     metadata: { name },
     spec: { policyName: name, validationActions: ["Deny"] },
-  } as never);
+  });
   stack.defer(async () => {
     await admin.delete(ValidatingAdmissionPolicyBinding, { name }, {}, signal);
     await admin.delete(ValidatingAdmissionPolicy, { name }, {}, signal);

@@ -1,0 +1,26 @@
+// Drift and deletion by policy, on a fleet that is there (01-first-fleet makes one).
+
+import { readFileSync } from "node:fs";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as clusternet from "pulumi-clusternet";
+import { manifests, subscriptions } from "./objects.ts";
+
+const config = new pulumi.Config();
+const parent = new k8s.Provider("parent", {
+  kubeconfig: readFileSync(`${config.require("kubeconfigs")}/parent.kubeconfig`, "utf8"),
+});
+
+const shop = new k8s.core.v1.Namespace("shop", { metadata: { name: "shop" } }, { provider: parent });
+
+const templates = manifests.map(
+  (manifest) => new clusternet.Manifest(manifest.metadata.name, manifest, { provider: parent, dependsOn: shop }),
+);
+
+for (const subscription of subscriptions) {
+  new clusternet.Subscription(
+    subscription.metadata.name,
+    { ...subscription, waitFor: ["condition=Delivered"] },
+    { provider: parent, dependsOn: templates },
+  );
+}
