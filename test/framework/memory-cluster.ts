@@ -8,7 +8,7 @@ import { ApiError } from "#kube/errors.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 export interface Call {
-  readonly verb: "get" | "apply" | "dry-run" | "patch" | "delete";
+  readonly verb: "get" | "create" | "apply" | "dry-run" | "patch" | "delete";
   readonly kind: string;
   readonly name: string;
 }
@@ -129,6 +129,15 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
     return shown(stored);
   }
 
+  function create(object: KubeObject): KubeObject {
+    begin("create", object.kind, object.metadata.name);
+    const id = idOf(object.kind, object.metadata.name);
+    if (objects.has(id)) throw failed("AlreadyExists", 409, `${id} already exists`);
+    const stored: Stored = { object: fresh(structuredClone(object) as unknown as Stored["object"]), owners: new Map() };
+    objects.set(id, stored);
+    return shown(stored);
+  }
+
   function remove(type: ResourceType, key: ObjectKey, options: DeleteOptions): boolean {
     begin("delete", type.kind, key.name);
     const stored = objects.get(idOf(type.kind, key.name));
@@ -172,6 +181,7 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
             reject(new Error("aborted"));
           });
         }),
+      create: (_type: ResourceType, object: KubeObject) => attempt(() => create(object)),
       apply: (_type: ResourceType, object: KubeObject, options: ApplyOptions) => attempt(() => apply(object, options)),
       patch: (type: ResourceType, key: ObjectKey, options: PatchOptions) => attempt(() => patch(type, key, options)),
       delete: (type: ResourceType, key: ObjectKey, options: DeleteOptions) => attempt(() => remove(type, key, options)),

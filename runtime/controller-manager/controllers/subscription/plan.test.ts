@@ -99,6 +99,19 @@ test("a Base carries all of upstream's labels", () => {
   });
 });
 
+test("a policy that was changed together with a deletion is handed on before anything is deleted", () => {
+  const deleting = subscriptionOf({ bound: ["paris"], deleting: true });
+  const retaining: Subscription = { ...deleting, spec: { ...deleting.spec, delivery: { onDelete: "Retain" } } };
+  const world = worldOf({ bases: { paris: ["a"] } });
+  const [action] = planBases(retaining, world);
+  expect(action).toMatchObject({ type: "update", base: { spec: { feeds: feeds(["a"]), delivery: { onDelete: "Retain" } } } });
+  const told = {
+    ...world,
+    bases: world.bases.map((base) => ({ ...base, spec: { ...base.spec, delivery: { onDelete: "Retain" as const } } })),
+  };
+  expect(planBases(retaining, told).map(({ type }) => type)).toEqual(["delete"]);
+});
+
 test("a long name is cut and stays unique", () => {
   const name = (last: string): string => baseName({ namespace: "n".repeat(63), name: `${"x".repeat(252)}${last}` });
   expect(name("a").length).toBeLessThanOrEqual(245);
