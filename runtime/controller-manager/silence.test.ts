@@ -128,7 +128,7 @@ test("every kind in turn, and all at once, list as empty and come back: nothing 
     [
       subscriptionController({ ...common, fleetPercentMax: 30 }),
       baseController({ ...common, crossNamespaceFeeds: false }),
-      descriptionController({ ...common, children, lostClusterGraceMs: 1_000 } as never),
+      descriptionController({ ...common, children, lostClusterGraceMs: 1_000 }),
     ].map((controller) => controller.run(stopping.signal)),
   );
   await settle();
@@ -140,6 +140,7 @@ test("every kind in turn, and all at once, list as empty and come back: nothing 
   for (const empty of [...keys.map((key) => [key]), keys]) {
     for (const key of empty) informers[key].listed();
     await settle(keys.filter((key) => !empty.includes(key)));
+    expect(raw()).toEqual(before);
     await settle();
     expect(raw()).toEqual(before);
   }
