@@ -79,6 +79,9 @@ export const agentOptionsSchema = z.object({
     .meta({ env: "SERVICE_CIDR" })
     .describe("Address range of services, when no control plane pod tells it"),
 
+  helm: z.string().min(1).default("helm").describe("The helm executable (3.8 or newer, or 4), for charts: a path or a name"),
+  helmPath: z.string().default("").meta({ env: "PATH" }).describe("Where helm is looked for when its name is no path"),
+
   hubUrl: z
     .union([z.literal(""), url])
     .default("")

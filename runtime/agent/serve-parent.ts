@@ -2,8 +2,10 @@
 // Ends when the signal aborts, or with IdentityLostError when the parent no longer knows us.
 
 import { Description } from "#api/apps/v1alpha1/description.ts";
+import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { serviceAccounts } from "#api/names.ts";
+import { createHelmTools } from "#delivery/helm/helm-tools.ts";
 import { Node } from "#kube/builtin-kinds.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connect } from "#kube/connection.ts";
@@ -16,6 +18,7 @@ import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { createAccountToken } from "./account-token.ts";
 import { deliveryControllers } from "./controllers/delivery.ts";
+import { helmReleaseController } from "./controllers/helm-release/controller.ts";
 import type { CredentialStore, ParentIdentity } from "./credentials.ts";
 import { readPem } from "./pem-file.ts";
 import { createParentToken, type ParentToken } from "./parent-token.ts";
@@ -56,10 +59,11 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
     events: createEventRecorder({ client: parent, component: "clusternet-agent", clock, log }),
     ...shared,
   };
+  await using helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
   await runManager(
     {
-      informers: [nodes, informers.descriptions, informers.managedClusters],
-      controllers: deliveryControllers(delivery),
+      informers: [nodes, ...Object.values(informers)],
+      controllers: [...deliveryControllers(delivery), helmReleaseController({ ...delivery, helmTools })],
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
         tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken }),
@@ -86,9 +90,14 @@ function parentInformers(
   parent: Client,
   { namespace, clusterName }: ParentIdentity,
   shared: Shared,
-): { readonly descriptions: Informer<Description>; readonly managedClusters: Informer<ManagedCluster> } {
+): {
+  readonly descriptions: Informer<Description>;
+  readonly helmReleases: Informer<HelmRelease>;
+  readonly managedClusters: Informer<ManagedCluster>;
+} {
   return {
     descriptions: createInformer(parent, Description, { ...shared, namespace }),
+    helmReleases: createInformer(parent, HelmRelease, { ...shared, namespace }),
     // Our own; the parent lets us see no other.
     managedClusters: createInformer(parent, ManagedCluster, {
       ...shared,

@@ -346,7 +346,13 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
   Globalization: ["status", "status.observedGeneration", "status.conditions"],
   Localization: ["status", "status.observedGeneration", "status.conditions"],
   HelmChart: ["status.observedGeneration", "status.conditions"],
-  HelmRelease: ["status.observedGeneration", "status.conditions"],
+  HelmRelease: [
+    "status.chartVersion",
+    "status.releasedAs",
+    "status.releasedHash",
+    "status.observedGeneration",
+    "status.conditions",
+  ],
   Manifest: ["status", "status.observedGeneration", "status.conditions"],
   Subscription: [
     ...delivery,

@@ -139,6 +139,8 @@ export const annotations = {
   deletionConfirmed: "apps.clusternet.io/deletion-confirmed",
   /** Ours. Exactly "true" on a Subscription or Description that is being deleted: it does not wait for the clusters any more. */
   forceDeletion: "apps.clusternet.io/force-deletion",
+  /** Ours. "ns1,ns2" or "*" on a Secret: namespaces whose HelmCharts may be pulled with it. */
+  allowChartsFrom: "apps.clusternet.io/allow-charts-from",
   /** Ours. On a Description: hash of the templates and ApplyNow overrides that it was rendered from. */
   renderedFrom: "apps.clusternet.io/rendered-from",
 } as const;
@@ -239,6 +241,8 @@ export const secretKeys = {
   username: "username",
   password: "password",
   image: "image",
+  /** Ours. In a chartPullSecret: a further host that the password may be sent to, where a registry hands out its tokens. */
+  tokenHost: "tokenHost",
   /** Ours. JWK with the private key that opens `status.sealedToken`. */
   privateKey: "private-key.jwk",
 } as const;
@@ -315,6 +319,10 @@ export const roles = {
   /** Ours. For people: everything but manifests, bases and descriptions. */
   view: "clusternet:view",
   edit: "clusternet:edit",
+  /** Ours. On the parent: reads Secrets; bound in the namespaces whose pull secrets charts may be pulled with. */
+  chartPullSecrets: "clusternet:chart-pull-secrets",
+  /** Ours. In such a namespace: Role and RoleBinding that let one child read one pull secret are this and a hash. */
+  chartPullSecretPrefix: "clusternet-chart-",
   /** Ours. On the parent, dedicated namespace: Role and RoleBinding of one child's identity. */
   child: "clusternet-agent",
   /** Ours. On the parent: ClusterRole and ClusterRoleBinding of one child's identity are this and the cluster id. */

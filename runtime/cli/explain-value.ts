@@ -19,7 +19,6 @@ import {
   isChartFeed,
   manifestFeedKeys,
   namesFeed,
-  resolveChart,
   resolveFeed,
   type ResolvedFeed,
 } from "#delivery/feeds.ts";
@@ -144,7 +143,7 @@ async function resolve(
   const key = feedKey(feed);
   if (isChartFeed(feed)) {
     const { items } = await client.list(HelmChart, { fieldSelector: `metadata.name=${feed.name}` }, signal);
-    return resolveChart(
+    return resolveFeed(
       feed,
       items.filter((chart) => chartFeedKeys(chart).includes(key)),
       rules,

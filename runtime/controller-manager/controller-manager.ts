@@ -8,7 +8,10 @@ import { createRegistrationInformers } from "#controller-manager/controllers/clu
 import { clusterRemovalController } from "#controller-manager/controllers/cluster-removal/controller.ts";
 import { createChildClients } from "#controller-manager/controllers/description/child-clients.ts";
 import { descriptionController } from "#controller-manager/controllers/description/controller.ts";
-import { feedProtectionController } from "#controller-manager/controllers/feed-protection/controller.ts";
+import { feedProtectionControllers } from "#controller-manager/controllers/feed-protection/controller.ts";
+import { helmChartController } from "#controller-manager/controllers/helm-chart/controller.ts";
+import { helmDescriptionController } from "#controller-manager/controllers/helm-description/controller.ts";
+import { helmReleaseController } from "#controller-manager/controllers/helm-release/controller.ts";
 import { overrideStatusController } from "#controller-manager/controllers/override-status/controller.ts";
 import { statusAggregationController } from "#controller-manager/controllers/status-aggregation/controller.ts";
 import { subscriptionController } from "#controller-manager/controllers/subscription/controller.ts";
@@ -16,6 +19,7 @@ import { feedInventoryController } from "#controller-manager/controllers/feed-in
 import { interpreterRegistry } from "#controller-manager/interpreters.ts";
 import { createDeliveryInformers } from "#controller-manager/informers.ts";
 import type { ControllerManagerOptions } from "#controller-manager/options.ts";
+import { createHelmTools } from "#delivery/helm/helm-tools.ts";
 import { createClient } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
@@ -65,6 +69,8 @@ export function createControllerManager(
   const interpreters = interpreterRegistry(delivery.interpreters, events);
   const children = createChildClients({ connection, component: "controller-manager", clock });
 
+  const helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
+
   const all: readonly Readonly<Record<string, AnyInformer>>[] = [{ ...delivery }, { ...registration }];
   const informers = all.flatMap((group) => Object.values(group));
   const controllers = [
@@ -84,15 +90,19 @@ export function createControllerManager(
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
     overrideStatusController(deliveryDeps),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),
+    helmChartController(deliveryDeps),
+    helmDescriptionController(deliveryDeps),
+    helmReleaseController({ ...deliveryDeps, children, lostClusterGraceMs, helmTools, helmRuns: options.helmRuns }),
     statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
     feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
-    feedProtectionController({ ...deliveryDeps, crossNamespaceFeeds }),
+    ...feedProtectionControllers({ ...deliveryDeps, crossNamespaceFeeds }),
   ];
   const leaderElection = componentElection(options, { client, leaseName: leases.controllerManager, clock, log });
 
   return {
     async run(signal) {
       await using stack = new AsyncDisposableStack();
+      stack.use(helmTools);
       stack.use(
         await startHealthServer({
           host: options.bindAddress,

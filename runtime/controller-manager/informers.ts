@@ -4,6 +4,8 @@ import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
+import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
+import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { Localization } from "#api/apps/v1alpha1/localization.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
@@ -12,7 +14,7 @@ import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { configMaps, labels } from "#api/names.ts";
 import { ConfigMap } from "#kube/builtin-kinds.ts";
 import type { KubeObject } from "#api/meta.ts";
-import { manifestFeedKeys } from "#delivery/feeds.ts";
+import { chartFeedKeys, isChartFeed, manifestFeedKeys } from "#delivery/feeds.ts";
 import type { Client } from "#kube/client.ts";
 import { createInformer, type Informer } from "#kube/informer.ts";
 import type { Clock } from "#std/clock.ts";
@@ -24,6 +26,8 @@ export interface DeliveryInformers {
   readonly bases: Informer<Base>;
   readonly descriptions: Informer<Description>;
   readonly manifests: Informer<Manifest>;
+  readonly helmCharts: Informer<HelmChart>;
+  readonly helmReleases: Informer<HelmRelease>;
   readonly globalizations: Informer<Globalization>;
   readonly localizations: Informer<Localization>;
   readonly managedClusters: Informer<ManagedCluster>;
@@ -46,6 +50,8 @@ export const by = {
   subscription: "subscription",
   /** Descriptions: uid of their Base. */
   base: "base",
+  /** HelmReleases: uid of their Description. */
+  description: "description",
 } as const;
 
 export interface DeliveryInformersOptions {
@@ -80,6 +86,7 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
     descriptions: createInformer(client, Description, {
       ...common,
       indexes: {
+        [by.uid]: uidOf,
         [by.namespace]: namespaceOf,
         [by.subscription]: labelOf(labels.subscriptionUid),
         [by.base]: labelOf(labels.configUid),
@@ -89,6 +96,15 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
       ...common,
       namespace: reservedNamespace,
       indexes: { [by.feed]: manifestFeedKeys },
+    }),
+    helmCharts: createInformer(client, HelmChart, { ...common, indexes: { [by.feed]: chartFeedKeys } }),
+    helmReleases: createInformer(client, HelmRelease, {
+      ...common,
+      indexes: {
+        [by.namespace]: namespaceOf,
+        [by.description]: labelOf(labels.configUid),
+        [by.subscription]: labelOf(labels.subscriptionUid),
+      },
     }),
     globalizations: createInformer(client, Globalization, {
       ...common,
@@ -112,6 +128,14 @@ export function basesNaming(feed: Feed, bases: Pick<Informer<Base>, "byIndex">):
     ? bases.byIndex(by.feedOfAnyNamespace, feedKey(feed))
     : referenceKeys(feed).flatMap((key) => bases.byIndex(by.feed, key));
   return [...new Set(found)];
+}
+
+/** What a feed may mean, for resolveFeed: templates, or charts. */
+export function feedCandidates(
+  feed: Feed,
+  { manifests, helmCharts }: Pick<DeliveryInformers, "manifests" | "helmCharts">,
+): readonly (Manifest | HelmChart)[] {
+  return isChartFeed(feed) ? helmCharts.byIndex(by.feed, feedKey(feed)) : manifests.byIndex(by.feed, feedKey(feed));
 }
 
 /** A feed that names no namespace may mean an object in one, so both forms lead to whoever refers to it. */

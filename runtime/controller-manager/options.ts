@@ -34,6 +34,19 @@ const schema = z.object({
     .max(100)
     .default(30)
     .describe("Share of all delivered objects that may be deleted in ten minutes without a confirmation; 100: any share"),
+  helm: z
+    .string()
+    .min(1)
+    .default("helm")
+    .describe("The helm executable (3.8 or newer, or 4), for pushing charts: a path or a name"),
+  helmPath: z.string().default("").meta({ env: "PATH" }).describe("Where helm is looked for when its name is no path"),
+  helmRuns: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe("How many runs of helm there are at a time; each is a process of about 100 MB"),
   lostClusterGrace: durationOption("30s").describe(
     "How long a cluster must be silent (Ready=Unknown) before a deletion no longer waits for it and leaves its objects there",
   ),

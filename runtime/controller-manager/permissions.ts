@@ -11,14 +11,18 @@ import type { ComponentPermissions, PolicyRule } from "#api/rbac.ts";
 /** Subscription to Description, overrides and templates. */
 const deliveryRules: readonly PolicyRule[] = [
   { apiGroups: [groups.apps], resources: ["subscriptions"], verbs: ["get", "list", "watch", "patch"] },
-  { apiGroups: [groups.apps], resources: ["subscriptions/status", "bases/status", "descriptions/status"], verbs: ["patch"] },
   {
     apiGroups: [groups.apps],
-    resources: ["bases", "descriptions"],
+    resources: ["subscriptions/status", "bases/status", "descriptions/status", "helmreleases/status", "helmcharts/status"],
+    verbs: ["patch"],
+  },
+  {
+    apiGroups: [groups.apps],
+    resources: ["bases", "descriptions", "helmreleases"],
     verbs: ["get", "list", "watch", "create", "patch", "delete"],
   },
   // patch: the finalizer and the message of feed protection.
-  { apiGroups: [groups.apps], resources: ["manifests"], verbs: ["get", "list", "watch", "patch"] },
+  { apiGroups: [groups.apps], resources: ["manifests", "helmcharts"], verbs: ["get", "list", "watch", "patch"] },
   {
     apiGroups: [groups.apps],
     resources: ["feedinventories"],

@@ -78,10 +78,13 @@ export function removalStatus(description: Description, { remaining, problems }:
   };
 }
 
+export const nobodyDeliversMessage =
+  "The cluster is in Push mode, and its agent does not allow the parent to push (--allow-push)";
+
 /** Nobody may deliver: the child is in Push mode and does not allow it. */
 export function nobodyDeliversStatus(description: Description, now: number): Status {
   const observedGeneration = description.metadata.generation ?? 0;
-  const message = "The cluster is in Push mode, and its agent does not allow the parent to push (--allow-push)";
+  const message = nobodyDeliversMessage;
   return {
     phase: "Failure",
     reason: message,

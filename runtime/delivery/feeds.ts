@@ -6,7 +6,7 @@ import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, groups } from "#api/names.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
-export type FeedReason = "FeedMissing" | "FeedAmbiguous" | "FeedNotGranted" | "FeedChartNotFound" | "FeedUnsupported";
+export type FeedReason = "FeedMissing" | "FeedAmbiguous" | "FeedNotGranted" | "FeedChartNotFound" | "FeedNotVerified";
 
 export type ResolvedFeed =
   | { readonly feed: Feed; readonly found: true; readonly template: JsonObject; readonly identity: Feed }
@@ -27,10 +27,23 @@ export function manifestFeedKeys(manifest: Manifest): readonly string[] {
   return [...new Set([feedKey(identity), withoutNamespace])];
 }
 
-/** `manifests`: what the index holds under the feed's key. */
-export function resolveFeed(feed: Feed, manifests: readonly Manifest[], rules: FeedRules): ResolvedFeed {
+/** `candidates`: what the index holds under the feed's key, Manifests or HelmCharts. */
+export function resolveFeed(feed: Feed, candidates: readonly (Manifest | HelmChart)[], rules: FeedRules): ResolvedFeed {
+  return isChartFeed(feed)
+    ? resolveChart(
+        feed,
+        candidates.filter((candidate) => "spec" in candidate),
+        rules,
+      )
+    : resolveManifest(
+        feed,
+        candidates.filter((candidate) => "template" in candidate),
+        rules,
+      );
+}
+
+function resolveManifest(feed: Feed, manifests: readonly Manifest[], rules: FeedRules): ResolvedFeed {
   const refuse = (reason: FeedReason, message: string): ResolvedFeed => ({ feed, found: false, reason, message });
-  if (isChartFeed(feed)) return refuse("FeedUnsupported", `${feedText(feed)}: HelmChart feeds are not supported yet`);
   const [manifest, second] = manifests;
   if (manifest === undefined) return refuse("FeedMissing", `${feedText(feed)}: there is no Manifest with this template`);
   if (second !== undefined) {
@@ -44,8 +57,7 @@ export function resolveFeed(feed: Feed, manifests: readonly Manifest[], rules: F
   return { feed, found: true, template: manifest.template, identity };
 }
 
-/** `charts`: the HelmCharts that the feed may mean. */
-export function resolveChart(feed: Feed, charts: readonly HelmChart[], rules: FeedRules): ResolvedFeed {
+function resolveChart(feed: Feed, charts: readonly HelmChart[], rules: FeedRules): ResolvedFeed {
   const refuse = (reason: FeedReason, message: string): ResolvedFeed => ({ feed, found: false, reason, message });
   const [chart, second] = charts;
   if (chart === undefined) return refuse("FeedMissing", `${feedText(feed)}: there is no such HelmChart`);
@@ -55,10 +67,17 @@ export function resolveChart(feed: Feed, charts: readonly HelmChart[], rules: Fe
   }
   const identity = chartIdentity(chart);
   if (!mayUse(chart, identity, rules)) return refuse("FeedNotGranted", notGranted(feed, chart, rules));
+  if (!isVerified(chart)) return refuse("FeedNotVerified", `${feedText(feed)}: its repository has not been asked yet`);
   if (chart.status?.phase === "NotFound") {
     return refuse("FeedChartNotFound", `${feedText(feed)}: ${chart.status.reason ?? "it is not in its repository"}`);
   }
   return { feed, found: true, template: chartTemplate(chart), identity };
+}
+
+/** Somebody looked it up, as it is now. Upstream's controller does not say of which generation it speaks. */
+function isVerified({ metadata, status }: HelmChart): boolean {
+  if (status?.phase === undefined) return false;
+  return status.observedGeneration === undefined || status.observedGeneration === metadata.generation;
 }
 
 export function isChartFeed({ kind, apiVersion }: Feed): boolean {
@@ -125,6 +144,12 @@ export function identityOf(object: JsonObject): Feed | undefined {
   const { namespace, name } = metadata;
   if (typeof name !== "string" || name === "") return undefined;
   return { apiVersion, kind, name, ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}) };
+}
+
+/** Whether Subscriptions of a namespace may use this template or chart, whatever else may be wrong with it. */
+export function isGranted(object: Manifest | HelmChart, rules: FeedRules): boolean {
+  const identity = "template" in object ? identityOf(object.template) : chartIdentity(object);
+  return identity !== undefined && mayUse(object, identity, rules);
 }
 
 function mayUse(

@@ -30,6 +30,11 @@ export function helmDescriptionName(base: string): string {
   return `${base}-helm`;
 }
 
+/** `<description>-<chart's namespace>-<chart's name>`, as upstream looks it up. */
+export function helmReleaseName(description: string, { namespace, name }: ObjectKey): string {
+  return shortened(`${description}-${namespace ?? ""}-${name}`, NAME_LENGTH_MAX);
+}
+
 /** The labels of upstream, all of them: also on Descriptions, where upstream lost config.name and subs.name. */
 export function baseLabels(subscription: KubeObject, cluster: ManagedCluster): Readonly<Record<string, string>> {
   const { name, namespace = "", uid = "" } = subscription.metadata;
@@ -55,15 +60,25 @@ const COPIED = [
   labels.clusterName,
 ];
 
-export function descriptionLabels(base: Base): Readonly<Record<string, string>> {
-  const { name, namespace = "", uid = "", labels: ofBase = {} } = base.metadata;
+/** Of a HelmRelease: those of its chart, and ours over them. */
+export function helmReleaseLabels(description: Description, ofChart: Labels): Labels {
+  return { ...ofChart, ...madeFrom(description) };
+}
+
+export function descriptionLabels(base: Base): Labels {
+  return madeFrom(base);
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+function madeFrom({ kind, metadata: { name, namespace = "", uid = "", labels: own = {} } }: KubeObject): Labels {
   return {
     [labels.createdBy]: createdByValues.controllerManager,
-    [labels.configKind]: "Base",
+    [labels.configKind]: kind,
     ...nameLabel(labels.configName, name),
     [labels.configNamespace]: namespace,
     [labels.configUid]: uid,
-    ...Object.fromEntries(COPIED.flatMap((key) => (ofBase[key] === undefined ? [] : [[key, ofBase[key]]]))),
+    ...Object.fromEntries(COPIED.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]]]))),
   };
 }
 

@@ -36,7 +36,7 @@ export type Decision =
   /** The Subscription asks for something that this scheduler does not do (yet). Its bindings stay as they are. */
   | { readonly type: "refused"; readonly reason: RefusedReason; readonly message: string };
 
-export type RefusedReason = "UnsupportedStrategy" | "UnsupportedFeed" | "UnsupportedSubGroups";
+export type RefusedReason = "UnsupportedStrategy" | "UnsupportedSubGroups";
 
 export function unbound({ verdicts }: Extract<Decision, { type: "bound" }>): readonly ClusterVerdict[] {
   return verdicts.filter(({ verdict }) => verdict.type === "unbind");

@@ -5,7 +5,6 @@
 //         A Subscription that does not know its bindings starts from the clusters that have a Base of it.
 // (SCH-2) What this scheduler does not do is refused as a whole; bindings that exist stay.
 
-import { groups } from "#api/names.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ClusterVerdict, Decision, Verdict } from "./decision.ts";
 import type { PluginInput, Plugins } from "./plugin.ts";
@@ -49,10 +48,7 @@ function refuse({ spec }: Subscription): Decision | undefined {
   if (spec.schedulingBySubGroup === true) {
     return unsupported("UnsupportedSubGroups", "schedulingBySubGroup is not supported yet");
   }
-  const chart = spec.feeds.find(({ kind, apiVersion }) => kind === "HelmChart" && apiVersion.startsWith(`${groups.apps}/`));
-  return chart === undefined
-    ? undefined
-    : unsupported("UnsupportedFeed", `HelmChart feeds are not supported yet (${chart.name})`);
+  return undefined;
 }
 
 function unsupported(reason: Extract<Decision, { type: "refused" }>["reason"], message: string): Decision {

@@ -2,12 +2,14 @@
 // controllers with a heartbeat. Registration and tunnel have tests of their own; here a child simply is a member.
 
 import { Description } from "#api/apps/v1alpha1/description.ts";
+import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject, LabelSelector } from "#api/meta.ts";
 import { annotations, conditionTypes, eventComponents, labels, namespaces } from "#api/names.ts";
 import { deliveryControllers } from "#agent/controllers/delivery.ts";
+import { helmReleaseController } from "#agent/controllers/helm-release/controller.ts";
 import { createControllerManager } from "#controller-manager/controller-manager.ts";
 import { parseControllerManagerOptions } from "#controller-manager/options.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
@@ -18,6 +20,7 @@ import { createEventRecorder } from "#kube/events.ts";
 import { createInformer } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { crdObjects } from "#install/crds.ts";
+import { createHelmTools } from "#delivery/helm/helm-tools.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { realClock } from "#std/clock.ts";
@@ -66,6 +69,8 @@ export interface SubscribeOptions {
 }
 
 export interface DeliveryBedOptions {
+  /** Path of helm, for charts. */
+  readonly helm?: string;
   readonly children: number;
   readonly syncMode?: "Pull" | "Push" | "Dual";
   readonly appPusher?: boolean;
@@ -247,8 +252,10 @@ function startAgent(child: Child, context: Context): Running {
     const shared = { clock: realClock, log: ownLog, metrics: createMetrics() };
     const informers = {
       descriptions: createInformer(parent, Description, { ...shared, namespace: child.name }),
+      helmReleases: createInformer(parent, HelmRelease, { ...shared, namespace: child.name }),
       managedClusters: createInformer(parent, ManagedCluster, { ...shared, namespace: child.name }),
     };
+    await using helmTools = createHelmTools({ ...shared, binary: context.options.helm ?? "helm", searchPath: "" });
     const client = createClient(childConnection, { component: "agent" });
     const deps = {
       ...shared,
@@ -259,7 +266,7 @@ function startAgent(child: Child, context: Context): Running {
       events: createEventRecorder({ client: parent, component: eventComponents.agent, clock: realClock }),
     };
     const heartbeat = { name: "heartbeat", run: (each: AbortSignal) => beat({ child, parent, options: context.options }, each) };
-    const controllers = deliveryControllers(deps);
+    const controllers = [...deliveryControllers(deps), helmReleaseController({ ...deps, helmTools })];
     await runManager({ ...shared, informers: Object.values(informers), controllers, tasks: [heartbeat] }, signal);
   });
 }

@@ -6,7 +6,7 @@ import type { Description } from "#api/apps/v1alpha1/description.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { feedText, namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
-import type { Override } from "#delivery/overrides.ts";
+import { applyChartOverrides, problemText } from "#delivery/overrides.ts";
 import type { RenderInput, RenderProblem } from "#delivery/render.ts";
 
 /** etcd stores at most 1.5 MiB per object, and the status has to fit too. */
@@ -58,17 +58,17 @@ function renderChart(
   { feed, template, identity }: Found,
   { overrides, cluster }: Pick<RenderInput, "overrides" | "cluster">,
 ): RenderedChart | RenderProblem {
-  const [first] = overrides.filter(({ spec }) => namesFeed(spec.feed, identity));
-  if (first !== undefined) {
-    const override = overrideText(first);
-    const message = `${feedText(feed)}: ${override}, cluster ${cluster}: overrides of charts are not supported yet`;
-    return { feed, reason: "OverrideFailed", message, override };
+  const result = applyChartOverrides(
+    { chart: template, values: {} },
+    overrides.filter(({ spec }) => namesFeed(spec.feed, identity)),
+  );
+  if (!result.ok) {
+    const message = `${feedText(feed)}: ${problemText(result.problem, cluster)}`;
+    return { feed, reason: "OverrideFailed", message, override: result.problem.override };
   }
-  return { identity, raw: encode(NO_VALUES), chartRaw: encode(JSON.stringify(template)) };
-}
-
-function overrideText({ kind, metadata: { namespace, name } }: Override): string {
-  return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+  const { chart, values } = result;
+  const text = Object.keys(values).length === 0 ? NO_VALUES : JSON.stringify(values);
+  return { identity, raw: encode(text), chartRaw: encode(JSON.stringify(chart)) };
 }
 
 function problemOf({ feed, reason, message }: ResolvedFeed & { readonly found: false }): RenderProblem {

@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 
-import { ageColumn, defineKind, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { ageColumn, defineKind, extension, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { bytes, int64 } from "#api/fields.ts";
 import { categories, groups, versions } from "#api/names.ts";
 import { helmReleaseExamples } from "./examples.ts";
@@ -37,6 +37,17 @@ const status = statusSchema({
     .describe("Helm's status of the release."),
   notes: z.string().optional().describe("The chart's notes, rendered."),
   version: int64.optional().describe("Helm's revision of the release."),
+  chartVersion: z.string().optional().describe("Version of the chart that was released.").meta(extension),
+  releasedAs: z
+    .string()
+    .optional()
+    .describe("namespace/name of the release in the cluster, recorded before it is made: only this is ever uninstalled.")
+    .meta(extension),
+  releasedHash: z
+    .string()
+    .optional()
+    .describe("Hash of the chart, values and options that were released: while it stays, helm is not run.")
+    .meta(extension),
 }).describe("What became of it in the cluster.");
 
 export const HelmRelease = defineKind({

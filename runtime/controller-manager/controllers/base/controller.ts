@@ -2,13 +2,13 @@
 
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
-import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
+import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
 import { finalizers, labels } from "#api/names.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
-import { basesNaming, by } from "#controller-manager/informers.ts";
-import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
+import { basesNaming, by, feedCandidates } from "#controller-manager/informers.ts";
+import { chartFeedKeys, manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { RenderProblem } from "#delivery/render.ts";
@@ -27,7 +27,7 @@ export interface BaseDeps extends DeliveryDeps {
 
 export function baseController(deps: BaseDeps): Controller {
   const { informers } = deps;
-  const { bases, manifests, globalizations, localizations, managedClusters, descriptions } = informers;
+  const { bases, manifests, helmCharts, globalizations, localizations, managedClusters, descriptions } = informers;
   const referringTo = (feed: Feed): readonly string[] => basesNaming(feed, bases).map(keyTextOf);
   const inNamespace = (namespace = ""): readonly string[] => bases.byIndex(by.namespace, namespace).map(keyTextOf);
 
@@ -41,6 +41,8 @@ export function baseController(deps: BaseDeps): Controller {
           ? manifestFeedKeys(manifest).flatMap((key) => bases.byIndex(by.feed, key).map(keyTextOf))
           : [],
       ),
+      // Its status decides, too.
+      source(helmCharts, (chart) => chartFeedKeys(chart).flatMap((key) => bases.byIndex(by.feed, key).map(keyTextOf))),
       source(globalizations, ({ spec }, change) => (changesBeyondStatus(change) ? referringTo(spec.feed) : [])),
       source(localizations, ({ spec, metadata }, change) => {
         if (!changesBeyondStatus(change)) return [];
@@ -74,7 +76,7 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
 function worldOf(base: Base, { informers, crossNamespaceFeeds }: BaseDeps): BaseWorld {
   const { namespace = "", uid = "", labels: own = {} } = base.metadata;
   const rules = { crossNamespaceFeeds, subscriptionNamespace: own[labels.subscriptionNamespace] ?? "" };
-  const feeds = base.spec.feeds.map((feed) => resolveFeed(feed, informers.manifests.byIndex(by.feed, feedKey(feed)), rules));
+  const feeds = base.spec.feeds.map((feed) => resolveFeed(feed, feedCandidates(feed, informers), rules));
   const descriptionOf = (name: string): Description | undefined =>
     informers.descriptions.get(`${namespace}/${name}`) ??
     informers.descriptions.byIndex(by.base, uid).find(({ metadata }) => metadata.name === name);

@@ -5,7 +5,7 @@ import type { Base } from "#api/apps/v1alpha1/base.ts";
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
-import { chartFeedKeys, isChartFeed, manifestFeedKeys, resolveChart, resolveFeed } from "#delivery/feeds.ts";
+import { chartFeedKeys, isChartFeed, manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { decodeRaw } from "#delivery/render.ts";
 import { testGolden } from "#test/framework/golden.ts";
@@ -57,7 +57,7 @@ function worldOf({ feeds, templates = [], charts = {}, notFound = {}, from = "sh
       const matching = manifests.filter((manifest) => manifestFeedKeys(manifest).includes(feedKey(feed)));
       return resolveFeed(feed, matching, rules);
     }
-    return resolveChart(
+    return resolveFeed(
       feed,
       helmCharts.filter((chart) => chartFeedKeys(chart).includes(feedKey(feed))),
       rules,

@@ -4,21 +4,20 @@ import { Description } from "#api/apps/v1alpha1/description.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { warningEventReasons } from "#api/event-reasons.ts";
-import { annotations, conditionTypes, finalizers, labels } from "#api/names.ts";
+import { annotations, finalizers, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";
 import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { isFailureReport, nobodyDeliversStatus } from "#delivery/description-status.ts";
 import { feedText } from "#delivery/feeds.ts";
-import { findCondition } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { removeFinalizer } from "#kube/finalizers.ts";
-import type { Change } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { keyText } from "#api/meta.ts";
 import type { ChildClients } from "./child-clients.ts";
+import { changesDelivery, clusterOf } from "./cluster.ts";
 import { withObjectsLeft } from "./objects-left.ts";
 import { planDescriptionStep } from "./plan.ts";
 
@@ -57,7 +56,7 @@ async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal
   const { client, informers, clock, lostClusterGraceMs } = deps;
   const description = informers.descriptions.get(key);
   if (description?.spec.deployer !== "Generic") return done;
-  const cluster = clusterOf(description, deps);
+  const cluster = clusterOf(description, informers);
   const step = planDescriptionStep(description, {
     cluster,
     now: clock.now(),
@@ -136,23 +135,4 @@ function subscriptionsOf({ metadata }: Description, { informers }: PushDeps): re
 
 function isForced({ metadata }: Description | Subscription): boolean {
   return metadata.annotations?.[annotations.forceDeletion] === "true";
-}
-
-function clusterOf({ metadata }: Description, { informers }: PushDeps): ManagedCluster | undefined {
-  const inNamespace = informers.managedClusters.byIndex(by.namespace, metadata.namespace ?? "");
-  const name = metadata.labels?.[labels.clusterName];
-  return inNamespace.find((cluster) => cluster.metadata.name === name) ?? inNamespace[0];
-}
-
-/** Who delivers, or whether the child is heard of; not every heartbeat. */
-function changesDelivery(change: Change<ManagedCluster>): boolean {
-  if (change.type !== "updated") return true;
-  const { object, previous } = change;
-  const readiness = ({ status }: ManagedCluster): string | undefined =>
-    findCondition(status?.conditions, conditionTypes.ready)?.status;
-  return (
-    object.spec.syncMode !== previous.spec.syncMode ||
-    object.status?.appPusher !== previous.status?.appPusher ||
-    readiness(object) !== readiness(previous)
-  );
 }

@@ -2,6 +2,7 @@
 
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { conditionTypes } from "#api/names.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
 import { findCondition, isConditionTrue } from "#kube/conditions.ts";
@@ -61,9 +62,9 @@ export function planDescriptionStep(description: Description, view: DescriptionV
 }
 
 /** How long the child has been silent while we wanted to delete; undefined when it is heard of. */
-function silenceOf(description: Description, cluster: ManagedCluster, now: number): number | undefined {
+export function silenceOf({ metadata }: KubeObject, cluster: ManagedCluster, now: number): number | undefined {
   const ready = findCondition(cluster.status?.conditions, conditionTypes.ready);
   if (ready?.status !== "Unknown") return undefined;
-  const since = Math.max(Date.parse(ready.lastTransitionTime), Date.parse(description.metadata.deletionTimestamp ?? ""));
+  const since = Math.max(Date.parse(ready.lastTransitionTime), Date.parse(metadata.deletionTimestamp ?? ""));
   return Number.isNaN(since) ? 0 : Math.max(0, now - since);
 }

@@ -1,11 +1,10 @@
 // Dividing Subscription + templates -> FeedInventory of the same name, which the scheduler divides by.
 
-import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
-import { by } from "#controller-manager/informers.ts";
+import { by, feedCandidates } from "#controller-manager/informers.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -26,7 +25,7 @@ export function feedInventoryController(deps: FeedInventoryDeps): Controller {
     const subscription = subscriptions.get(key);
     if (subscription === undefined) return done;
     const rules = { subscriptionNamespace: subscription.metadata.namespace ?? "", crossNamespaceFeeds };
-    const feeds = subscription.spec.feeds.map((feed) => resolveFeed(feed, manifests.byIndex(by.feed, feedKey(feed)), rules));
+    const feeds = subscription.spec.feeds.map((feed) => resolveFeed(feed, feedCandidates(feed, informers), rules));
     const step = planInventory(subscription, { feeds, current: feedInventories.get(key), interpreters: interpreters.current() });
     if (step.type === "none") return done;
     await carryOut(step, deps, signal);

@@ -2,6 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import { Base } from "#api/apps/v1alpha1/base.ts";
+import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { silentLogger } from "#std/log.ts";
@@ -9,7 +10,7 @@ import { createMetrics } from "#std/metrics.ts";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
 import { createMemoryCluster, type MemoryCluster } from "#test/framework/memory-cluster.ts";
 import { createStubInformer } from "#test/framework/stub-informer.ts";
-import { feedProtectionController } from "./controller.ts";
+import { feedProtectionControllers } from "./controller.ts";
 
 const template = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "shop", name: "c" } };
 const feed = { apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name: "c" };
@@ -30,10 +31,15 @@ async function afterDeletion(parent: MemoryCluster): Promise<readonly string[] |
   manifests.listed(parent.object("Manifest", metadata.name) as unknown as Manifest);
   const clock = createFakeClock();
   const stopping = new AbortController();
-  const informers = { manifests, subscriptions: createStubInformer(Subscription), bases: createStubInformer(Base) };
-  const controller = feedProtectionController({
+  const informers = {
+    manifests,
+    subscriptions: createStubInformer(Subscription),
+    bases: createStubInformer(Base),
+    helmCharts: createStubInformer(HelmChart),
+  };
+  const [controller] = feedProtectionControllers({
     client: parent.client,
-    informers: informers as unknown as Parameters<typeof feedProtectionController>[0]["informers"],
+    informers: informers as unknown as Parameters<typeof feedProtectionControllers>[0]["informers"],
     events: { record: () => undefined, flush: () => Promise.resolve() },
     clock,
     log: silentLogger,
@@ -41,7 +47,7 @@ async function afterDeletion(parent: MemoryCluster): Promise<readonly string[] |
     concurrency: 1,
     crossNamespaceFeeds: false,
   });
-  const running = controller.run(stopping.signal);
+  const running = controller!.run(stopping.signal);
   await clock.advance(60_000);
   stopping.abort(new Error("The test is over"));
   await running;

@@ -1,17 +1,19 @@
-// Keeps a Manifest while a Subscription or a Base still uses it, and says which.
+// Keeps a Manifest or HelmChart while a Subscription or a Base still uses it, and says which.
 
+import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, finalizers, labels } from "#api/names.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { keyText } from "#api/meta.ts";
+import { keyText, type ResourceType } from "#api/meta.ts";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, referenceKeys } from "#controller-manager/informers.ts";
-import { manifestFeedKeys, resolveFeed, type FeedRules } from "#delivery/feeds.ts";
+import { chartFeedKeys, isGranted, manifestFeedKeys, type FeedRules } from "#delivery/feeds.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
+import type { Informer } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchMetadataIfChanged } from "#kube/write-if-changed.ts";
 import { planProtection } from "./plan.ts";
@@ -20,15 +22,34 @@ export interface FeedProtectionDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
 }
 
-export function feedProtectionController(deps: FeedProtectionDeps): Controller {
-  const { client, informers, crossNamespaceFeeds } = deps;
-  const { manifests, subscriptions, bases } = informers;
+export function feedProtectionControllers(deps: FeedProtectionDeps): readonly Controller[] {
+  const { manifests, helmCharts } = deps.informers;
+  return [
+    protectionController(deps, { name: "feed-protection", type: Manifest, informer: manifests, keysOf: manifestFeedKeys }),
+    protectionController(deps, { name: "chart-protection", type: HelmChart, informer: helmCharts, keysOf: chartFeedKeys }),
+  ];
+}
+
+interface Protected<T extends Manifest | HelmChart> {
+  readonly name: string;
+  readonly type: ResourceType<T>;
+  readonly informer: Informer<T>;
+  /** Under which keys feeds name it. */
+  readonly keysOf: (object: T) => readonly string[];
+}
+
+function protectionController<T extends Manifest | HelmChart>(
+  deps: FeedProtectionDeps,
+  { name, type, informer, keysOf }: Protected<T>,
+): Controller {
+  const { client, crossNamespaceFeeds } = deps;
+  const { subscriptions, bases } = deps.informers;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
-    const manifest = manifests.get(key);
-    if (manifest === undefined) return done;
-    const step = planProtection(manifest, usersOf(manifest));
-    const change = { type: Manifest, object: manifest, finalizer: finalizers.feedProtection };
+    const object = informer.get(key);
+    if (object === undefined) return done;
+    const step = planProtection(object, usersOf(object));
+    const change = { type, object, finalizer: finalizers.feedProtection };
     switch (step.type) {
       case "none":
         return done;
@@ -36,13 +57,13 @@ export function feedProtectionController(deps: FeedProtectionDeps): Controller {
         await addFinalizer(client, change, signal);
         return done;
       case "release":
-        await confirmUnused(manifest, signal);
+        await confirmUnused(object, signal);
         await removeFinalizer(client, change, signal);
         return done;
       case "explain":
         await patchMetadataIfChanged(
           client,
-          { type: Manifest, object: manifest, annotations: { [annotations.feedProtection]: step.message } },
+          { type, object, annotations: { [annotations.feedProtection]: step.message } },
           signal,
         );
         return done;
@@ -51,34 +72,40 @@ export function feedProtectionController(deps: FeedProtectionDeps): Controller {
     }
   }
 
-  function usersOf(manifest: Manifest): readonly string[] {
-    const keys = manifestFeedKeys(manifest);
-    return usersAmong(manifest, {
-      crossNamespaceFeeds,
-      subscriptions: keys.flatMap((key) => subscriptions.byIndex(by.feed, key)),
-      bases: keys.flatMap((key) => bases.byIndex(by.feed, key)),
-    });
+  function usersOf(object: T): readonly string[] {
+    const keys = keysOf(object);
+    return usersAmong(
+      { object, keys },
+      {
+        crossNamespaceFeeds,
+        subscriptions: keys.flatMap((key) => subscriptions.byIndex(by.feed, key)),
+        bases: keys.flatMap((key) => bases.byIndex(by.feed, key)),
+      },
+    );
   }
 
   /** A deleted template is gone for good when it is let go: not because a cache was empty for a moment. */
-  async function confirmUnused(manifest: Manifest, signal: AbortSignal): Promise<void> {
-    if (manifest.metadata.deletionTimestamp === undefined) return;
+  async function confirmUnused(object: T, signal: AbortSignal): Promise<void> {
+    if (object.metadata.deletionTimestamp === undefined) return;
     const [listed, listedBases] = await Promise.all([client.list(Subscription, {}, signal), client.list(Base, {}, signal)]);
-    const users = usersAmong(manifest, { crossNamespaceFeeds, subscriptions: listed.items, bases: listedBases.items });
+    const users = usersAmong(
+      { object, keys: keysOf(object) },
+      { crossNamespaceFeeds, subscriptions: listed.items, bases: listedBases.items },
+    );
     if (users.length > 0)
-      throw new Error(`Manifest ${keyTextOf(manifest)} is used by ${users.join(", ")}, which the cache does not know`);
+      throw new Error(`${type.kind} ${keyTextOf(object)} is used by ${users.join(", ")}, which the cache does not know`);
   }
 
-  const manifestsOf = (feeds: readonly Feed[]): readonly string[] =>
-    [...new Set(feeds.flatMap(referenceKeys).flatMap((key) => manifests.byIndex(by.feed, key)))].map(keyTextOf);
+  const named = (feeds: readonly Feed[]): readonly string[] =>
+    [...new Set(feeds.flatMap(referenceKeys).flatMap((key) => informer.byIndex(by.feed, key)))].map(keyTextOf);
 
   return createController({
     ...deps,
-    name: "feed-protection",
+    name,
     sources: [
-      source(manifests, ownKey),
-      source(subscriptions, ({ spec }, change) => (changesBeyondStatus(change) ? manifestsOf(spec.feeds) : [])),
-      source(bases, ({ spec }, change) => (changesBeyondStatus(change) ? manifestsOf(spec.feeds) : [])),
+      source(informer, ownKey),
+      source(subscriptions, ({ spec }, change) => (changesBeyondStatus(change) ? named(spec.feeds) : [])),
+      source(bases, ({ spec }, change) => (changesBeyondStatus(change) ? named(spec.feeds) : [])),
     ],
     reconcile,
   });
@@ -90,17 +117,23 @@ interface Users {
   readonly bases: readonly Base[];
 }
 
-function usersAmong(manifest: Manifest, among: Users): readonly string[] {
+interface Used {
+  readonly object: Manifest | HelmChart;
+  /** Under which feeds name it. */
+  readonly keys: readonly string[];
+}
+
+function usersAmong(used: Used, among: Users): readonly string[] {
   const { crossNamespaceFeeds } = among;
   const users = new Set<string>();
   for (const { metadata, spec } of among.subscriptions) {
-    if (mayUse(manifest, spec.feeds, { crossNamespaceFeeds, subscriptionNamespace: metadata.namespace ?? "" }))
+    if (mayUse(used, spec.feeds, { crossNamespaceFeeds, subscriptionNamespace: metadata.namespace ?? "" }))
       users.add(keyText(metadata));
   }
   // A Base outlives its Subscription's interest by the time that removal takes.
   for (const base of among.bases) {
     if (
-      mayUse(manifest, base.spec.feeds, {
+      mayUse(used, base.spec.feeds, {
         crossNamespaceFeeds,
         subscriptionNamespace: base.metadata.labels?.[labels.subscriptionNamespace] ?? "",
       })
@@ -111,9 +144,9 @@ function usersAmong(manifest: Manifest, among: Users): readonly string[] {
 }
 
 /** Who has no grant cannot hold somebody else's template either. */
-function mayUse(manifest: Manifest, feeds: readonly Feed[], rules: FeedRules): boolean {
-  const keys = new Set(manifestFeedKeys(manifest));
-  return feeds.some((feed) => referenceKeys(feed).some((key) => keys.has(key)) && resolveFeed(feed, [manifest], rules).found);
+function mayUse({ object, keys }: Used, feeds: readonly Feed[], rules: FeedRules): boolean {
+  const isNamed = feeds.some((feed) => referenceKeys(feed).some((key) => keys.includes(key)));
+  return isNamed && isGranted(object, rules);
 }
 
 function userOfBase({ metadata }: Base): string {

@@ -1,5 +1,6 @@
-// Whether a Manifest may go: not while a Subscription or a Base still uses it. Pure.
+// Whether a Manifest or HelmChart may go: not while a Subscription or a Base still uses it. Pure.
 
+import type { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, finalizers } from "#api/names.ts";
 
@@ -12,14 +13,15 @@ export type ProtectionStep =
 /** Names in the message; the rest is a number. */
 const USERS_SHOWN_MAX = 5;
 
-/** `users`: `namespace/name` of the Subscriptions that may use the Manifest and do. */
-export function planProtection({ metadata, template }: Manifest, users: readonly string[]): ProtectionStep {
+/** `users`: `namespace/name` of the Subscriptions that may use it and do. */
+export function planProtection(object: Manifest | HelmChart, users: readonly string[]): ProtectionStep {
+  const { metadata } = object;
   const isProtected = metadata.finalizers?.includes(finalizers.feedProtection) === true;
   if (users.length === 0) return isProtected ? { type: "release" } : { type: "none" };
   if (metadata.deletionTimestamp === undefined) return isProtected ? { type: "none" } : { type: "protect" };
   const shown = users.toSorted().slice(0, USERS_SHOWN_MAX).join(", ");
   const hidden = users.length > USERS_SHOWN_MAX ? `, and ${String(users.length - USERS_SHOWN_MAX)} more` : "";
-  const kind = typeof template["kind"] === "string" ? template["kind"] : "Manifest";
+  const kind = "template" in object && typeof object.template["kind"] === "string" ? object.template["kind"] : object.kind;
   // Upstream's words, which its clients show.
   const message = `block deleting current ${kind} until all Subscriptions (including ${shown}${hidden}) that refer this as a feed get deleted`;
   return metadata.annotations?.[annotations.feedProtection] === message ? { type: "none" } : { type: "explain", message };

@@ -4,10 +4,9 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
-import { manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
-import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import { chartFeedKeys, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
-import { by } from "#controller-manager/informers.ts";
+import { by, feedCandidates } from "#controller-manager/informers.ts";
 import { baseName, descriptionName } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -50,7 +49,7 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
 
   function feedsOf({ spec, metadata: { namespace = "" } }: Subscription): readonly ResolvedFeed[] {
     const rules = { subscriptionNamespace: namespace, crossNamespaceFeeds };
-    return spec.feeds.map((feed) => resolveFeed(feed, manifests.byIndex(by.feed, feedKey(feed)), rules));
+    return spec.feeds.map((feed) => resolveFeed(feed, feedCandidates(feed, informers), rules));
   }
 
   function reportsOf(subscription: Subscription): readonly ClusterReport[] {
@@ -75,6 +74,9 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
       // Not for its heartbeats, but a status without the clusters' ids must not be written because they are not cached yet.
       source(managedClusters, (cluster, change) =>
         change.type === "updated" ? [] : subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf),
+      ),
+      source(informers.helmCharts, (chart) =>
+        chartFeedKeys(chart).flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf)),
       ),
       source(manifests, (manifest, change) =>
         changesBeyondStatus(change)
