@@ -247,8 +247,7 @@ class ProxiedRequest implements StreamHandler, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#cancelled !== undefined) return;
-    if (this.#mayTryAgain(error)) {
+    if (this.#cancelled === undefined && this.#mayTryAgain(error)) {
       this.start(this.#identityHeaders);
       return;
     }
@@ -260,6 +259,8 @@ class ProxiedRequest implements StreamHandler, Dispatcher.DispatchHandler {
   }
 
   fail(reason: "target-failed" | "unreachable", message: string): void {
+    // The hub went first: it was counted as cancelled.
+    if (this.#cancelled !== undefined) return;
     this.#cancelled = toError(message);
     this.#body?.destroy();
     this.context.outcomes.inc({ outcome: reason });

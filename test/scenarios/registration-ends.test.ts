@@ -200,6 +200,18 @@ describe("a deleted ManagedCluster", () => {
     await ready(child, "True");
   });
 
+  test("leaves a denied request, which goes with the grant", async () => {
+    const child = await announceChild(parent, { name: "dismissed" });
+    await using agent = await startAgent(parent, { child, home: "dismissed-agent" });
+    await agent.joined;
+    await ready(child, "True");
+    await agent[Symbol.asyncDispose]();
+    await parent.admin.delete(ManagedCluster, { namespace: "home-of-dismissed", name: "dismissed" }, {}, parent.signal);
+    await eventually("the request is left, denied", async () => (await traces(child)).join() === "request,grant");
+    await deleteGrant(parent, child);
+    await eventually("nothing is left", async () => (await traces(child)).length === 0);
+  });
+
   test("takes a namespace that was made for it along", async () => {
     const announced = await announceChild(parent, { name: "temporary-grant" });
     await parent.admin.delete(ConfigMap, { namespace: SYSTEM, name: "clusternet-join-temporary-grant" }, {}, parent.signal);
