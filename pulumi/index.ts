@@ -36,3 +36,17 @@ export {
 } from "#pulumi/components/kinds.ts";
 export { Scheduler, type SchedulerArgs } from "#pulumi/components/scheduler.ts";
 export type { Template, TemplateArgs } from "#pulumi/components/templates.ts";
+export {
+  helmChart,
+  helmValues,
+  jsonPatch,
+  mergePatch,
+  pointer,
+  textJsonPatch,
+  textMergePatch,
+  type Patch,
+  type PatchOperation,
+  type PatchOptions,
+  type PatchTable,
+  type TextField,
+} from "#pulumi/overrides.ts";

@@ -70,6 +70,11 @@ describe("compiled JavaScript", () => {
     );
   });
 
+  test("is a plugin of kubectl, which npm puts on PATH", async () => {
+    const help = await run(join("node_modules", ".bin", "kubectl-clusternet"), ["explain", "value", "--help"], project);
+    expect(help.stdout).toContain("Usage: kubectl clusternet explain value");
+  });
+
   test.each(["hub", "agent", "scheduler", "controller-manager", "cluster-api-integration"])(
     "starts as %s, and reports the package's version",
     async (component) => {

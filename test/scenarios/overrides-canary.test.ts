@@ -6,8 +6,9 @@ import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { runCli } from "#cli/cli.ts";
-import { ConfigMap } from "#kube/builtin-kinds.ts";
+import { ConfigMap, Deployment } from "#kube/builtin-kinds.ts";
 import { realClock } from "#std/clock.ts";
 import { aConfigMap, feedOf, SHOP, startDeliveryBed, type DeliveryBed, type Running } from "#test/framework/delivery-bed.ts";
 import { eventually } from "#test/framework/eventually.ts";
@@ -15,9 +16,18 @@ import { resolveTool } from "#tools/toolchain.ts";
 
 const text = "# What runs.\nversion: 1 # raised by a canary\nreplicas: 9007199254740993\n";
 const settings = aConfigMap("settings", { "app.yaml": text, size: "1" });
+const TEA = { namespace: "default", name: "tea" };
+interface TeaSpec {
+  readonly replicas: number;
+  readonly template: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+}
+const example = join(dirname(dirname(import.meta.dirname)), "examples", "02-overrides-and-canary", "yaml");
 const plugin = join(dirname(dirname(import.meta.dirname)), "runtime", "cli", "main.ts");
 /** Every controller looks at every object once after a start; that takes a fraction of it. */
 const SETTLED_MS = 2_000;
+
+/** Statuses are written at most every 500 ms. */
+const QUIET_MS = 1_500;
 
 let bed: DeliveryBed;
 let controllerManager: Running;
@@ -164,8 +174,48 @@ test.each([
   expect(said.error).toMatch(expected);
 });
 
+test("the example goes to its canary, to everywhere and back, as its README says", async () => {
+  for (const child of bed.children) {
+    const canary = child === bed.children[0] ? { tea: "canary" } : {};
+    const body = { metadata: { labels: { stage: "demo", ...canary } } };
+    await bed.parent.patch(ManagedCluster, { namespace: child.name, name: child.name }, { type: "merge", body }, bed.signal);
+  }
+  const tool = await resolveTool("kubectl");
+  const run = (verb: string, file: string, ...args: readonly string[]): Promise<unknown> =>
+    execa(tool, [verb, "-f", join(example, file), "--kubeconfig", bed.controlPlane.adminKubeconfig, ...args]);
+  const expectTea = (...expected: readonly string[]): Promise<unknown> =>
+    eventually(`tea is ${expected.join(", ")}`, async () => {
+      const found = await Promise.all(bed.children.map(({ client }) => client.get(Deployment, TEA, bed.signal)));
+      const told = found.map((each) => {
+        const { replicas, template } = (each as unknown as { spec: TeaSpec } | undefined)?.spec ?? {};
+        return `${String(replicas)} × ${template?.spec.containers[0]?.image ?? ""}`;
+      });
+      expect(told).toEqual(expected);
+      return true;
+    });
+  await run("apply", "tea.yaml");
+  await expectTea("1 × tea:1", "1 × tea:1");
+  await run("apply", "canary.yaml");
+  await expectTea("1 × tea:2", "1 × tea:1");
+  await run("apply", "everywhere.yaml");
+  await expectTea("1 × tea:2", "1 × tea:2");
+  await run("apply", "canary.yaml");
+  await expectTea("1 × tea:2", "1 × tea:1");
+  await run("apply", "large-cluster.yaml", "--namespace", "child-2");
+  await expectTea("1 × tea:2", "5 × tea:1");
+  await run("delete", "canary.yaml");
+  await expectTea("1 × tea:1", "5 × tea:1");
+  const file = await bed.children[0]!.client.get(ConfigMap, TEA, bed.signal);
+  expect(file?.data?.["tea.yaml"]).toBe("# What the kitchen reads.\nlog:\n  level: warn # debug, info or warn\nkettles: 2\n");
+});
+
 test("a settled fleet with overrides is written to by nobody, after a restart too", async () => {
-  await bed.condition("web", "Delivered");
+  await eventually("everything is done and said", async () => {
+    controllerManager.counter.reset();
+    await realClock.sleep(QUIET_MS, bed.signal);
+    controllerManager.counter.expectNoWrites();
+    return true;
+  });
   await controllerManager.stop();
   controllerManager = bed.startControllerManager();
   await eventually("it watches", () => Promise.resolve(controllerManager.counter.count({ verb: "watch" }) >= 7));
