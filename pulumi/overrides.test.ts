@@ -73,6 +73,10 @@ test("a name is kept, and is left out where there is none", () => {
   expect(mergePatch({ a: 1 })).toEqual({ type: "MergePatch", value: '{"a":1}' });
 });
 
+test("a pointer names keys with a slash or a tilde, and positions", () => {
+  expect(pointer("a/b", "c~d", "~1", 0, "-")).toBe("/a~1b/c~0d/~01/0/-");
+});
+
 test("a bigint keeps every digit", () => {
   expect(mergePatch({ limit: 9223372036854775807n }).value).toBe('{"limit":9223372036854775807}');
 });

@@ -19,9 +19,9 @@ export function overrideRevision({ spec }: Override): string {
 export function overrideOutcomes(overrides: readonly Override[], problems: readonly RenderProblem[]): readonly OverrideOutcome[] {
   return overrides.slice(0, OUTCOMES_MAX).map((override) => {
     const name = overrideText(override);
-    const problem = problems.find((each) => each.failed !== undefined && isAbout(override, each));
+    const problem = problems.find((each) => each.override !== undefined && isAbout(override, each));
     const recorded = { override: name, feed: feedText(override.spec.feed), revision: overrideRevision(override) };
-    return { ...recorded, ...outcome(name, problem?.failed) };
+    return { ...recorded, ...outcome(name, problem) };
   });
 }
 
@@ -36,9 +36,11 @@ export function isOfChart({ feed }: OverrideOutcome): boolean {
   return feed.startsWith("HelmChart ");
 }
 
-function outcome(name: string, failed: RenderProblem["failed"]): Pick<OverrideOutcome, "problem" | "heldBackBy"> {
-  if (failed === undefined) return {};
-  if (failed.override !== name) return { heldBackBy: failed.override };
+function outcome(name: string, problem: RenderProblem | undefined): Pick<OverrideOutcome, "problem" | "heldBackBy"> {
+  if (problem?.override === undefined) return {};
+  if (problem.override !== name) return { heldBackBy: problem.override };
+  const { failed, message } = problem;
+  if (failed === undefined) return { problem: message };
   return { problem: `patch ${failed.patch}: ${failed.path === "" ? "" : `${failed.path} `}${failed.reason}` };
 }
 
