@@ -4,20 +4,30 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
+import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
+import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { Kind } from "#api/define-kind.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { formatProblems, parseObject } from "#api/validation.ts";
 
-const directory = join(import.meta.dirname, "..", "examples", "04-drift-and-deletion");
-const written = parseAllDocuments(readFileSync(join(directory, "objects.yaml"), "utf8")).map(
-  (document) => document.toJS() as KubeObject,
-);
+const examples = join(import.meta.dirname, "..", "examples");
+const directory = join(examples, "04-drift-and-deletion");
+const chartDirectory = join(examples, "03-helm-chart");
+const objectsOf = (example: string): KubeObject[] =>
+  parseAllDocuments(readFileSync(join(example, "objects.yaml"), "utf8")).map((document) => document.toJS() as KubeObject);
+const written = objectsOf(directory);
+const charts = objectsOf(chartDirectory);
+const kinds = [Manifest, Subscription, HelmChart, Globalization] as readonly Kind[];
 
-test.each(written.map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(
+test.each([...written, ...charts].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(
   "%s is valid",
   (_name, object) => {
-    const result = object.kind === "Manifest" ? parseObject(Manifest, object) : parseObject(Subscription, object);
+    const result = parseObject(
+      kinds.find(({ kind }) => kind === object.kind)!,
+      object,
+    );
     expect(result.valid ? "" : formatProblems(result.problems)).toBe("");
   },
 );
@@ -32,4 +42,16 @@ test("the program of drift-and-deletion says what its YAML says", async () => {
     ...program.manifests.map((each) => ({ apiVersion, kind: "Manifest", ...each })),
     ...program.subscriptions.map((each) => ({ apiVersion, kind: "Subscription", ...each })),
   ]).toEqual(written);
+});
+
+test("the program of helm-chart says what its YAML says", async () => {
+  const program = (await import(join(chartDirectory, "objects.ts"))) as Readonly<
+    Record<"helmChart" | "globalization" | "subscription", object>
+  >;
+  const { apiVersion } = Subscription;
+  expect([
+    { apiVersion, kind: "HelmChart", ...program.helmChart },
+    { apiVersion, kind: "Globalization", ...program.globalization },
+    { apiVersion, kind: "Subscription", ...program.subscription },
+  ]).toEqual(charts);
 });

@@ -159,6 +159,7 @@ function agentDeployment(options: AgentInstall): InstallObject {
       { name: "PARENT_URL", valueFrom: fromSecret(secretKeys.parentUrl) },
       { name: "REG_TOKEN", valueFrom: fromSecret(secretKeys.registrationToken) },
     ],
+    hasScratch: true,
     volumes: [{ name: "registration", mountPath: REGISTRATION_PATH, secretName: secretNames.clusterRegistration }],
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     ...(replicas === undefined ? {} : { replicas }),

@@ -17,6 +17,8 @@ export interface ComponentDeployment {
   readonly ports?: Readonly<Record<string, number>>;
   readonly env?: readonly { readonly name: string; readonly value?: Later; readonly valueFrom?: Later }[];
   readonly volumes?: readonly { readonly name: string; readonly mountPath: string; readonly secretName: string }[];
+  /** A /tmp of its own: helm and charts need one. The rest of the file system is read-only. */
+  readonly hasScratch?: boolean;
   /** How long the component may take to hand over its work after SIGTERM. */
   readonly terminationGraceSeconds?: number;
   /** Changes whenever something changes that the component reads only at its start. */
@@ -37,6 +39,9 @@ const RESOURCES_DEFAULT: ResourceNeeds = { requests: { cpu: "50m", memory: "128M
  * a busy hub stays well below its memory limit for a little more processor time.
  */
 export const NODE_OPTIONS = "--max-semi-space-size=2";
+
+/** Twice what charts on disk may take (delivery/helm/charts/chart-store.ts). */
+const SCRATCH = { name: "scratch", mountPath: "/tmp", sizeLimit: "512Mi" } as const;
 
 export function deploymentName(component: string): string {
   return `clusternet-${component}`;
@@ -65,13 +70,17 @@ export function deploymentObject(options: ComponentDeployment): InstallObject {
 }
 
 function podSpec(options: ComponentDeployment, serviceAccountName: string): object {
-  const { volumes = [], terminationGraceSeconds = 30 } = options;
+  const { volumes = [], hasScratch = false, terminationGraceSeconds = 30 } = options;
+  const all = [
+    ...volumes.map(({ name, secretName }) => ({ name, secret: { secretName } })),
+    ...(hasScratch ? [{ name: SCRATCH.name, emptyDir: { sizeLimit: SCRATCH.sizeLimit } }] : []),
+  ];
   return {
     serviceAccountName,
     terminationGracePeriodSeconds: terminationGraceSeconds,
     securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
     containers: [container(options)],
-    ...(volumes.length === 0 ? {} : { volumes: volumes.map(({ name, secretName }) => ({ name, secret: { secretName } })) }),
+    ...(all.length === 0 ? {} : { volumes: all }),
   };
 }
 
@@ -85,8 +94,13 @@ function container(options: ComponentDeployment): object {
     ports = {},
     env = [],
     volumes = [],
+    hasScratch = false,
     resources,
   } = options;
+  const mounts = [
+    ...volumes.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true })),
+    ...(hasScratch ? [{ name: SCRATCH.name, mountPath: SCRATCH.mountPath }] : []),
+  ];
   return {
     name: component,
     image,
@@ -113,9 +127,7 @@ function container(options: ComponentDeployment): object {
     readinessProbe: { httpGet: { path: "/readyz", port: healthPort, scheme: "HTTP" }, periodSeconds: 1, failureThreshold: 2 },
     resources: resources ?? RESOURCES_DEFAULT,
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
-    ...(volumes.length === 0
-      ? {}
-      : { volumeMounts: volumes.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true })) }),
+    ...(mounts.length === 0 ? {} : { volumeMounts: mounts }),
   };
 }
 

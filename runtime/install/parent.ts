@@ -80,9 +80,19 @@ export function controllerManagerStages(options: ControllerManagerInstall): Inst
   const account = { name: deploymentName("controller-manager"), namespace, labels: componentLabels("controller-manager") };
   const args = [`--reserved-namespace=${reservedNamespace}`, `--auto-approve=${String(autoApprove)}`];
   return [
-    accountObjects(account, ControllerManagerPermissions),
-    [deploymentObject(deploymentOf("controller-manager", options, args))],
+    [...accountObjects(account, ControllerManagerPermissions), chartPullSecretsRole()],
+    [deploymentObject({ ...deploymentOf("controller-manager", options, args), hasScratch: true })],
   ];
+}
+
+/** Bound nowhere: an administrator binds it in each namespace whose pull secrets charts may be pulled with (docs/operations/helm.md). */
+function chartPullSecretsRole(): InstallObject {
+  return {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRole",
+    metadata: { name: roles.chartPullSecrets, labels: componentLabels("controller-manager") },
+    rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }],
+  };
 }
 
 function deploymentOf(
