@@ -99,6 +99,8 @@ test("with a secret of its own namespace the parent pushes the release", async (
     throw new Error(JSON.stringify(release?.status));
   });
   expect(await inChild()).toMatchObject({ data: { version: "1.0.0" } });
+  const { status } = await bed.condition("web", "Available");
+  expect(status).toMatchObject({ completedReleases: 1, aggregatedStatuses: [{ feedStatusSummary: { available: true } }] });
   expect((await hub)?.pushed.some((path) => path.includes("sh.helm.release.v1.web"))).toBe(true);
   expect(JSON.stringify(await releases())).not.toContain(user.password);
 });

@@ -7,7 +7,8 @@ import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import { chartFeedKeys, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { by, feedCandidates } from "#controller-manager/informers.ts";
-import { baseName, descriptionName } from "#delivery/names.ts";
+import { jointDescription } from "#delivery/helm/joint-description.ts";
+import { baseName, descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { keyTextOf } from "#kube/object.ts";
@@ -59,7 +60,12 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
       const namespace = binding.split("/", 1)[0] ?? "";
       const base = bases.get(`${namespace}/${name}`) ?? own.find(({ metadata }) => metadata.namespace === namespace);
       const description =
-        base === undefined ? undefined : descriptions.get(`${namespace}/${descriptionName(base.metadata.name)}`);
+        base === undefined
+          ? undefined
+          : jointDescription(base, {
+              generic: descriptions.get(`${namespace}/${descriptionName(base.metadata.name)}`),
+              helm: descriptions.get(`${namespace}/${helmDescriptionName(base.metadata.name)}`),
+            });
       return { binding, cluster: managedClusters.get(binding), base, description };
     });
   }
