@@ -129,3 +129,29 @@ test("replicas are added up, of generations the newest counts, and a feed works 
     },
   ]);
 });
+
+test("a policy is delivered when the Description has it, and not before", () => {
+  const story: Story = { clusters: { paris: { delivery: "delivered" } } };
+  const before = subscriptionOf(story);
+  const delivery = { drift: "Off" } as const;
+  const spec = { ...before.spec, delivery };
+  const subscription = { ...before, spec, status: { ...before.status, specHash: specHash(spec) } };
+  const report = reportOf("paris", story.clusters["paris"]!);
+  const told = (...on: readonly ("base" | "description")[]): string | undefined => {
+    const hand = <T extends { readonly spec: object } | undefined>(object: T): T =>
+      object === undefined ? object : { ...object, spec: { ...object.spec, delivery } };
+    const reports = [
+      {
+        ...report,
+        base: on.includes("base") ? hand(report.base) : report.base,
+        description: on.includes("description") ? hand(report.description) : report.description,
+      },
+    ];
+    return aggregate(subscription, { feeds: [], reports, interpreters: new Map() }, NOW).conditions?.find(
+      ({ type }) => type === "Delivered",
+    )?.message;
+  };
+  expect(told()).toBe("1 of 1 clusters: paris/paris: waiting for its Base");
+  expect(told("base")).toBe("1 of 1 clusters: paris/paris: waiting for its Description");
+  expect(told("base", "description")).toBe("In 1 of 1 clusters");
+});

@@ -94,11 +94,13 @@ function isComplete({ state, healths }: Stated): boolean {
 
 /** Delivered means: everything between this very spec and the child has caught up. */
 function stateOf({ spec }: Subscription, { base, description }: ClusterReport): ClusterState {
-  if (base === undefined || !deepEqual(base.spec.feeds, spec.feeds)) return progressing("waiting for its Base");
+  const isBaseCurrent = deepEqual([base?.spec.feeds, base?.spec.delivery], [spec.feeds, spec.delivery]);
+  if (base === undefined || !isBaseCurrent) return progressing("waiting for its Base");
   const problem = problemOf(base);
   if (problem !== undefined) return { type: "failed", message: problem };
   if (base.status?.observedGeneration !== base.metadata.generation || description === undefined)
     return progressing("waiting for its Description");
+  if (!deepEqual(description.spec.delivery, spec.delivery)) return progressing("waiting for its Description");
   if (description.status?.phase === "Failure") return { type: "failed", message: description.status.reason ?? "failed" };
   return isDelivered(description) ? { type: "delivered" } : progressing("waiting for the cluster");
 }
