@@ -62,7 +62,7 @@ function stubs(): { readonly [K in keyof DeliveryInformers]: StubInformer<never>
     bases: createStubInformer(Base, bases),
     descriptions: createStubInformer(Description, descriptions),
     manifests: createStubInformer(Manifest, { [by.feed]: manifestFeedKeys }),
-    charts: createStubInformer(HelmChart),
+    helmCharts: createStubInformer(HelmChart),
     globalizations: createStubInformer(Globalization),
     localizations: createStubInformer(Localization, { [by.namespace]: namespaceOf }),
     managedClusters: createStubInformer(ManagedCluster, { [by.namespace]: namespaceOf }),
