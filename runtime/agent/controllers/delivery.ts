@@ -5,9 +5,16 @@ import { feedStatusController } from "#agent/controllers/feed-status/controller.
 import { WatchedKinds } from "#agent/controllers/feed-status/watched-kinds.ts";
 import type { Controller } from "#kube/controller.ts";
 import { createDiscovery } from "#kube/discovery.ts";
+import { seeingOwnWrites } from "#kube/own-writes.ts";
 
 export function deliveryControllers(deps: Omit<DescriptionDeps, "watched">): readonly Controller[] {
   const { child, clock, log } = deps;
   const watched = new WatchedKinds({ child, discovery: createDiscovery({ client: child, clock }), clock, log });
-  return [descriptionController({ ...deps, watched }), feedStatusController({ ...deps, watched })];
+  // Both write to the same status.
+  const { client: parent, informer: descriptions } = seeingOwnWrites({
+    client: deps.parent,
+    informer: deps.informers.descriptions,
+  });
+  const shared = { ...deps, parent, informers: { ...deps.informers, descriptions }, watched };
+  return [descriptionController(shared), feedStatusController(shared)];
 }

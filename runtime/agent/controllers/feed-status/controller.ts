@@ -12,6 +12,9 @@ export type FeedStatusDeps = DescriptionDeps;
 /** A Description's status is written at most this often: a rollout changes its object dozens of times. */
 const WRITE_INTERVAL_MS = 500;
 
+/** How often objects are looked at whose kind is not watched: the child does not know it yet, or there are too many kinds. */
+const UNWATCHED_POLL_MS = 5_000;
+
 export function feedStatusController(deps: FeedStatusDeps): Controller {
   const { parent, informers, clock, watched } = deps;
   const { descriptions } = informers;
@@ -36,7 +39,7 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
       signal,
     );
     if (written !== description) writtenAt.set(key, clock.monotonic());
-    return done;
+    return description.status.inventory.every((entry) => watched.isWatched(entry)) ? done : after(UNWATCHED_POLL_MS);
   }
 
   const controller = createController({ ...deps, name: "feed-status", sources: [source(descriptions, ownKey)], reconcile });

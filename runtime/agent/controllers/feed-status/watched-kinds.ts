@@ -68,6 +68,11 @@ export class WatchedKinds {
     }
   }
 
+  /** False: its kind is not served yet, or too many kinds are watched. Nobody tells when such an object changes. */
+  isWatched(entry: InventoryEntry): boolean {
+    return this.#watches.has(kindKey(entry));
+  }
+
   /** The object as it is in the child; undefined when it is not there. */
   async read(entry: InventoryEntry, signal: AbortSignal): Promise<KubeObject | undefined> {
     const objectKey = keyOfEntry(entry);

@@ -1,13 +1,13 @@
 // Description statuses -> Subscription status, batched: many clusters report, one write follows.
 
+import type { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
-import { chartFeedKeys, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
+import { chartFeedKeys, isChartFeed, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { by, feedCandidates } from "#controller-manager/informers.ts";
-import { jointDescription } from "#delivery/helm/joint-description.ts";
 import { baseName, descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -59,15 +59,19 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
     return (subscription.status?.bindingClusters ?? []).map((binding) => {
       const namespace = binding.split("/", 1)[0] ?? "";
       const base = bases.get(`${namespace}/${name}`) ?? own.find(({ metadata }) => metadata.namespace === namespace);
-      const description =
-        base === undefined
-          ? undefined
-          : jointDescription(base, {
-              generic: descriptions.get(`${namespace}/${descriptionName(base.metadata.name)}`),
-              helm: descriptions.get(`${namespace}/${helmDescriptionName(base.metadata.name)}`),
-            });
-      return { binding, cluster: managedClusters.get(binding), base, description };
+      return { binding, cluster: managedClusters.get(binding), base, descriptions: descriptionsOf(subscription, base) };
     });
+  }
+
+  function descriptionsOf({ spec }: Subscription, base: Base | undefined): ClusterReport["descriptions"] {
+    if (base === undefined) return [];
+    const { name, namespace = "" } = base.metadata;
+    const charts = spec.feeds.filter(isChartFeed);
+    const names = [
+      ...(charts.length < spec.feeds.length ? [descriptionName(name)] : []),
+      ...(charts.length > 0 ? [helmDescriptionName(name)] : []),
+    ];
+    return names.map((each) => descriptions.get(`${namespace}/${each}`));
   }
 
   return createController({

@@ -18,7 +18,7 @@ const report = (name: string, ...conditions: readonly Condition[]): ClusterRepor
   binding: `${name}/${name}`,
   cluster: undefined,
   base: undefined,
-  description: { status: { conditions } } as unknown as Description,
+  descriptions: [{ status: { conditions } } as unknown as Description],
 });
 const subscription = (...conditions: readonly Condition[]): Subscription =>
   ({ status: { conditions } }) as unknown as Subscription;

@@ -8,7 +8,7 @@ import { findCondition, type NewCondition } from "#kube/conditions.ts";
 /** What is known about one bound cluster. */
 interface Reported {
   readonly binding: string;
-  readonly description: Description | undefined;
+  readonly descriptions: readonly (Description | undefined)[];
 }
 
 /** A message lists this many clusters at most. */
@@ -17,10 +17,12 @@ const CLUSTERS_SHOWN_MAX = 3;
 /** None while nothing ever drifted. */
 export function driftConditions({ status }: Subscription, reports: readonly Reported[]): readonly NewCondition[] {
   const type = conditionTypes.drifted;
-  const drifted = reports.flatMap(({ binding, description }) => {
-    const found = findCondition(description?.status?.conditions, type);
-    return found?.status === "True" ? [{ binding, found }] : [];
-  });
+  const drifted = reports.flatMap(({ binding, descriptions }) =>
+    descriptions.flatMap((description) => {
+      const found = findCondition(description?.status?.conditions, type);
+      return found?.status === "True" ? [{ binding, found }] : [];
+    }),
+  );
   const [first] = drifted;
   if (first === undefined) {
     if (findCondition(status?.conditions, type) === undefined) return [];

@@ -75,7 +75,7 @@ function reportOf(name: string, { delivery, web, replicas }: ClusterStory): Clus
     spec: { deployer: "Generic" },
     ...(status === undefined ? {} : { status }),
   };
-  return { binding: `${name}/${name}`, cluster, base, description };
+  return { binding: `${name}/${name}`, cluster, base, descriptions: [description] };
 }
 
 function statusOf(story: Story): NonNullable<Subscription["status"]> {
@@ -96,6 +96,28 @@ testGolden("controllers/status-aggregation.md", (lines) => {
       [clusterName, state, message].filter((part) => part !== undefined).join(": "),
     ),
   ];
+});
+
+test("a change of the delivery policy is delivered when the Description has it, and charts count beside objects", () => {
+  const story: Story = { clusters: { oslo: { delivery: "delivered", web: "Available" } } };
+  const subscription = subscriptionOf(story);
+  const report = reportOf("oslo", story.clusters["oslo"]!);
+  const delivered = (changed: Subscription, reports: readonly ClusterReport[]): string | undefined =>
+    aggregate(changed, { feeds: [], reports, interpreters: new Map() }, NOW).conditions?.find(({ type }) => type === "Delivered")
+      ?.message;
+  const spec = { ...subscription.spec, delivery: { drift: "Off" } } as const;
+  const changed = { ...subscription, spec, status: { ...subscription.status, specHash: specHash(spec) } };
+  const base = { ...report.base!, spec: { feeds: [feed], delivery: spec.delivery } };
+  const described = report.descriptions.map((each) => ({ ...each!, spec: { ...each!.spec, delivery: spec.delivery } }));
+  expect(delivered(subscription, [report])).toBe("In 1 of 1 clusters");
+  expect(delivered(changed, [report])).toMatch(/waiting for its Base/);
+  expect(delivered(changed, [{ ...report, base }])).toMatch(/waiting for its Description/);
+  expect(delivered(changed, [{ ...report, base, descriptions: described }])).toBe("In 1 of 1 clusters");
+  expect(delivered(changed, [{ ...report, base, descriptions: [...described, undefined] }])).toMatch(
+    /waiting for its Description/,
+  );
+  const failing = { ...described[0]!, status: { phase: "Failure", reason: "no such chart" } } as const;
+  expect(delivered(changed, [{ ...report, base, descriptions: [...described, failing] }])).toMatch(/no such chart/);
 });
 
 test("replicas are added up, of generations the newest counts, and a feed works when it does everywhere", () => {
@@ -128,30 +150,4 @@ test("replicas are added up, of generations the newest counts, and a feed works 
       ],
     },
   ]);
-});
-
-test("a policy is delivered when the Description has it, and not before", () => {
-  const story: Story = { clusters: { paris: { delivery: "delivered" } } };
-  const before = subscriptionOf(story);
-  const delivery = { drift: "Off" } as const;
-  const spec = { ...before.spec, delivery };
-  const subscription = { ...before, spec, status: { ...before.status, specHash: specHash(spec) } };
-  const report = reportOf("paris", story.clusters["paris"]!);
-  const told = (...on: readonly ("base" | "description")[]): string | undefined => {
-    const hand = <T extends { readonly spec: object } | undefined>(object: T): T =>
-      object === undefined ? object : { ...object, spec: { ...object.spec, delivery } };
-    const reports = [
-      {
-        ...report,
-        base: on.includes("base") ? hand(report.base) : report.base,
-        description: on.includes("description") ? hand(report.description) : report.description,
-      },
-    ];
-    return aggregate(subscription, { feeds: [], reports, interpreters: new Map() }, NOW).conditions?.find(
-      ({ type }) => type === "Delivered",
-    )?.message;
-  };
-  expect(told()).toBe("1 of 1 clusters: paris/paris: waiting for its Base");
-  expect(told("base")).toBe("1 of 1 clusters: paris/paris: waiting for its Description");
-  expect(told("base", "description")).toBe("In 1 of 1 clusters");
 });

@@ -22,7 +22,8 @@ export interface ClusterReport {
   readonly binding: string;
   readonly cluster: ManagedCluster | undefined;
   readonly base: Base | undefined;
-  readonly description: Description | undefined;
+  /** One for objects, one for charts, as far as the feeds need them. */
+  readonly descriptions: readonly (Description | undefined)[];
 }
 
 export interface Reports {
@@ -93,16 +94,21 @@ function isComplete({ state, healths }: Stated): boolean {
 }
 
 /** Delivered means: everything between this very spec and the child has caught up. */
-function stateOf({ spec }: Subscription, { base, description }: ClusterReport): ClusterState {
-  const isBaseCurrent = deepEqual([base?.spec.feeds, base?.spec.delivery], [spec.feeds, spec.delivery]);
-  if (base === undefined || !isBaseCurrent) return progressing("waiting for its Base");
+function stateOf({ spec }: Subscription, { base, descriptions }: ClusterReport): ClusterState {
+  if (base === undefined || !deepEqual(base.spec.feeds, spec.feeds) || !deepEqual(base.spec.delivery, spec.delivery))
+    return progressing("waiting for its Base");
   const problem = problemOf(base);
   if (problem !== undefined) return { type: "failed", message: problem };
-  if (base.status?.observedGeneration !== base.metadata.generation || description === undefined)
-    return progressing("waiting for its Description");
-  if (!deepEqual(description.spec.delivery, spec.delivery)) return progressing("waiting for its Description");
-  if (description.status?.phase === "Failure") return { type: "failed", message: description.status.reason ?? "failed" };
-  return isDelivered(description) ? { type: "delivered" } : progressing("waiting for the cluster");
+  const known = descriptions.flatMap((description) => (description === undefined ? [] : [description]));
+  const isDescribed =
+    base.status?.observedGeneration === base.metadata.generation &&
+    known.length === descriptions.length &&
+    known.every((description) => deepEqual(description.spec.delivery, base.spec.delivery));
+  if (!isDescribed) return progressing("waiting for its Description");
+  const failures = known.filter(({ status }) => status?.phase === "Failure");
+  if (failures.length > 0)
+    return { type: "failed", message: failures.map(({ status }) => status?.reason ?? "failed").join("; ") };
+  return known.every(isDelivered) ? { type: "delivered" } : progressing("waiting for the cluster");
 }
 
 function problemOf({ status }: Base): string | undefined {
@@ -209,8 +215,10 @@ function progressing(message: string): ClusterState {
   return { type: "progressing", message };
 }
 
-function manifestStatus(feed: Feed, { description }: ClusterReport): ManifestStatus | undefined {
-  return description?.status?.manifestStatuses?.find((status) => namesFeed(feed, status));
+function manifestStatus(feed: Feed, { descriptions }: ClusterReport): ManifestStatus | undefined {
+  return descriptions
+    .flatMap((description) => description?.status?.manifestStatuses ?? [])
+    .find((status) => namesFeed(feed, status));
 }
 
 function aggregateFeed({ apiVersion, kind, namespace, name }: Feed, index: number, states: readonly Stated[]): AggregatedStatus {
