@@ -222,7 +222,9 @@ async function stopApiserver(bed: Bed): Promise<void> {
 
 function start({ processes, tools }: Bed, tool: ToolName, flags: readonly string[]): Promise<OwnedProcess> {
   // These servers need nothing from the caller's environment, and proxy variables in it would only confuse them.
-  return processes.start(tools.get(tool) ?? tool, flags, { log: `${tool}.log`, env: { HOME: processes.path } });
+  const { GOGC } = process.env;
+  const env = { HOME: processes.path, ...(GOGC === undefined ? {} : { GOGC }) };
+  return processes.start(tools.get(tool) ?? tool, flags, { log: `${tool}.log`, env });
 }
 
 async function isServed({ admin }: Bed, path: string): Promise<boolean> {

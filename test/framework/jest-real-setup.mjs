@@ -2,3 +2,6 @@
 import { jest } from "@jest/globals";
 
 jest.setTimeout(120_000);
+
+// Tens of API servers start and stop: collecting garbage less often saves a sixth of their CPU, and memory is not scarce here.
+process.env.GOGC ??= "400";
