@@ -23,6 +23,7 @@ export default {
     {
       ...shared,
       displayName: "unit",
+      setupFilesAfterEnv: ["<rootDir>/test/framework/jest-unit-setup.mjs"],
       testMatch: ["<rootDir>/**/*.test.ts"],
       testPathIgnorePatterns: ["/node_modules/", "\\.real\\.test\\.ts$", "<rootDir>/test/(scenarios|conformance|interop|e2e)/"],
     },
