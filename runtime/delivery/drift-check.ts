@@ -2,6 +2,7 @@
 // apply would change (a dry run), so that defaults, normal forms and webhooks are never taken for drift.
 
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import { inParallel } from "#std/in-parallel.ts";
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { ApiError } from "#kube/errors.ts";
@@ -44,15 +45,9 @@ export async function findDrift(options: DriftOptions, signal: AbortSignal): Pro
   const inventory = description.status?.inventory ?? [];
   const known = new Map(inventory.map((entry) => [feedKey(entry), entry]));
   const rules = ignoreRules(objects, description.spec.delivery ?? {});
-  const looks: Look[] = [];
-  for (let start = 0; start < objects.length; start += OBJECTS_AT_A_TIME) {
-    signal.throwIfAborted();
-    const some = objects.slice(start, start + OBJECTS_AT_A_TIME);
-    const looked = some.map((object) =>
-      lookSafely({ wanted: object, entry: known.get(feedKey(entryOf(object))), rules }, options, signal),
-    );
-    looks.push(...(await Promise.all(looked)));
-  }
+  const work = (object: KubeObject): Promise<Look> =>
+    lookSafely({ wanted: object, entry: known.get(feedKey(entryOf(object))), rules }, options, signal);
+  const looks = await inParallel(objects, { atATime: OBJECTS_AT_A_TIME, work }, signal);
   const uids = new Map(looks.flatMap((look) => (look.type === "ours" ? [[feedKey(look.entry), look.entry]] : [])));
   return {
     drifted: looks.flatMap((look) => (look.type === "drifted" ? [look.drifted] : [])),

@@ -14,6 +14,7 @@ import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
 import type { Change } from "#kube/informer.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
+import { inParallel } from "#std/in-parallel.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { DeletionLog } from "./deletion-log.ts";
 import { guardDeletions, logDeletion, type GuardDeps } from "./guard-deletions.ts";
@@ -21,6 +22,9 @@ import { planBases, type BaseAction } from "./plan.ts";
 
 /** Whether the fleet's share lets a blocked deletion go on. */
 const BLOCKED_POLL_MS = 60_000;
+
+/** One after the other, a hundred clusters would be a hundred round trips away. */
+const BASES_AT_A_TIME = 16;
 
 export type SubscriptionDeps = Omit<GuardDeps, "deletions">;
 
@@ -43,11 +47,12 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
       cluster: (clusterKey) => managedClusters.get(clusterKey),
     });
     const actions = await guardDeletions({ subscription, actions: planned, bases: own }, deps, signal);
-    for (const action of actions) {
+    const work = async (action: BaseAction): Promise<void> => {
       await carryOut(action, deps, signal);
       logDeletion(subscription, action, deps);
       log.info("base.changed", { change: action.type, base: keyTextOf(action.base), reason: action.reason });
-    }
+    };
+    await inParallel(actions, { atATime: BASES_AT_A_TIME, work }, signal);
     if (actions.some(({ type }) => type === "create")) {
       events.record(subscription, {
         type: "Normal",
