@@ -1,6 +1,7 @@
 // helm against one cluster: runs commands, reads what helm says of a release, and puts its failures into words for people.
 
 import * as z from "zod";
+import { ReleasePhase } from "#api/apps/v1alpha1/helm-release.ts";
 import { Secret } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
 import type { ClusterAccess, ClusterProxy } from "./cluster-proxy.ts";
@@ -109,19 +110,8 @@ export function parseState(stdout: string): HelmState {
   };
 }
 
-const PHASES: ReadonlySet<string> = new Set<Phase>([
-  "deployed",
-  "uninstalled",
-  "superseded",
-  "failed",
-  "uninstalling",
-  "pending-install",
-  "pending-upgrade",
-  "pending-rollback",
-]);
-
 function phaseOf(status: string): Phase {
-  return PHASES.has(status) ? (status as Phase) : "unknown";
+  return ReleasePhase.catch("unknown").parse(status);
 }
 
 /** From helm's last error on; without addresses and paths of ours, which mean nothing to anybody. */

@@ -17,24 +17,24 @@ const spec = z
   })
   .describe("Which chart, its values, and how to install it.");
 
+/** As helm calls them. */
+export const ReleasePhase = z.enum([
+  "unknown",
+  "deployed",
+  "uninstalled",
+  "superseded",
+  "failed",
+  "uninstalling",
+  "pending-install",
+  "pending-upgrade",
+  "pending-rollback",
+]);
+
 const status = statusSchema({
   firstDeployed: z.string().optional().describe("When it was first installed. Text; upstream does not write RFC 3339."),
   lastDeployed: z.string().optional().describe("When it was last changed. Text; upstream does not write RFC 3339."),
   description: z.string().optional().describe("What happened last."),
-  phase: z
-    .enum([
-      "unknown",
-      "deployed",
-      "uninstalled",
-      "superseded",
-      "failed",
-      "uninstalling",
-      "pending-install",
-      "pending-upgrade",
-      "pending-rollback",
-    ])
-    .optional()
-    .describe("Helm's status of the release."),
+  phase: ReleasePhase.optional().describe("Helm's status of the release."),
   notes: z.string().optional().describe("The chart's notes, rendered."),
   version: int64.optional().describe("Helm's revision of the release."),
   chartVersion: z.string().optional().describe("Version of the chart that was released.").meta(extension),
