@@ -19,7 +19,7 @@ import { keyText } from "#api/meta.ts";
 import type { ChildClients } from "./child-clients.ts";
 import { changesDelivery, clusterOf } from "./cluster.ts";
 import { withObjectsLeft } from "./objects-left.ts";
-import { planDescriptionStep } from "./plan.ts";
+import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 
 export interface PushDeps extends DeliveryDeps {
   readonly children: ChildClients;
@@ -57,7 +57,8 @@ async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal
   const description = informers.descriptions.get(key);
   if (description?.spec.deployer !== "Generic") return done;
   const cluster = clusterOf(description, informers);
-  const step = planDescriptionStep(description, {
+  const step = planDeliveryStep(description, {
+    isInChild: (description.status?.inventory ?? []).length > 0,
     cluster,
     now: clock.now(),
     lostClusterGraceMs,

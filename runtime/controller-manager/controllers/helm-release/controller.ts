@@ -19,7 +19,7 @@ import { after, createController, done, ownKey, source, type Controller, type Re
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
-import { planHelmReleaseStep } from "./plan.ts";
+import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 import { chartNamespaceOf, grantPullSecret, revokePullSecret } from "./pull-secret-grant.ts";
 
 export interface HelmReleaseDeps extends DeliveryDeps {
@@ -80,7 +80,8 @@ async function reconcileRelease(key: string, context: Context, signal: AbortSign
   const cluster = clusterOf(release, informers);
   const subscriptions = informers.subscriptions.byIndex(by.uid, release.metadata.labels?.[labels.subscriptionUid] ?? "");
   const isForced = [release, ...subscriptions].some(isForcedDeletion);
-  const step = planHelmReleaseStep(release, { cluster, now: clock.now(), lostClusterGraceMs, isForced });
+  const isInChild = release.status?.releasedAs !== undefined;
+  const step = planDeliveryStep(release, { cluster, now: clock.now(), lostClusterGraceMs, isInChild, isForced });
   switch (step.type) {
     case "push":
       return cluster === undefined ? done : push(release, { cluster, context }, signal);

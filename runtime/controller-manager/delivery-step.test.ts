@@ -1,10 +1,10 @@
-// What the parent does about a Description: test/golden/controllers/description.md.
+// What the parent does about a Description (and a HelmRelease, which differs only in how one knows that something is in the child): test/golden/controllers/description.md.
 
 import { parse } from "yaml";
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { testGolden } from "#test/framework/golden.ts";
-import { planDescriptionStep } from "./plan.ts";
+import { planDeliveryStep } from "./delivery-step.ts";
 
 interface Story {
   readonly mode?: "Pull" | "Push" | "Dual";
@@ -55,7 +55,8 @@ testGolden("controllers/description.md", (lines) => {
       conditions: [condition("Ready", story.ready ?? "True", ago(story.silentFor ?? 3_600))],
     },
   };
-  const step = planDescriptionStep(description, {
+  const step = planDeliveryStep(description, {
+    isInChild: (description.status?.inventory ?? []).length > 0,
     cluster: story.registered === false ? undefined : cluster,
     now: NOW,
     lostClusterGraceMs: 30_000,

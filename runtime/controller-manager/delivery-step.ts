@@ -1,46 +1,50 @@
-// What the parent does about a Description: push it, wait for the agent, say that nobody may deliver, or let it go. Pure.
+// What the parent does about a Description or a HelmRelease: push it, wait for the agent, say that nobody may deliver, or let it go. Pure.
 
-import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import type { KubeObject } from "#api/meta.ts";
+import type { Condition, KubeObject } from "#api/meta.ts";
 import { conditionTypes } from "#api/names.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
 import { findCondition, isConditionTrue } from "#kube/conditions.ts";
 
-export type DescriptionStep =
+/** What is delivered to a child. */
+type Delivered = KubeObject & { readonly status?: { readonly conditions?: readonly Condition[] } };
+
+export type DeliveryStep =
   | { readonly type: "push" }
   | { readonly type: "wait" }
   /** Look again then, even if nothing changes. */
   | { readonly type: "wait-for-child"; readonly delayMs: number }
   | { readonly type: "nobody-delivers" }
-  /** The child's objects are gone: nothing holds the Description any more. */
+  /** What was delivered is gone: nothing holds the object any more. */
   | { readonly type: "release" }
   /** The child cannot be asked: what is there stays there, and the Event says so. */
   | { readonly type: "abandon"; readonly reason: string };
 
-export interface DescriptionView {
+export interface DeliveryView {
   readonly cluster: ManagedCluster | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly lostClusterGraceMs: number;
+  /** Something of it is, or may be, in the child. */
+  readonly isInChild: boolean;
   /** Somebody asked not to wait for the cluster. */
   readonly isForced: boolean;
 }
 
 /**
- * (DSC-1) Only a Description that is being deleted, by a live instruction, is ever removed from a child or let go.
- * (DSC-2) A silent child is waited for, but not for ever: after the grace the deletion completes without it.
+ * (DST-1) Only what is being deleted, by a live instruction, is ever removed from a child or let go.
+ * (DST-2) A silent child is waited for, but not for ever: after the grace the deletion completes without it.
  */
-export function planDescriptionStep(description: Description, view: DescriptionView): DescriptionStep {
+export function planDeliveryStep(delivered: Delivered, view: DeliveryView): DeliveryStep {
   const deliverer = view.cluster === undefined ? undefined : whoDelivers(view.cluster);
-  if (description.metadata.deletionTimestamp === undefined) {
+  if (delivered.metadata.deletionTimestamp === undefined) {
     if (deliverer === "controller-manager") return { type: "push" };
     return deliverer === "nobody" ? { type: "nobody-delivers" } : { type: "wait" };
   }
-  if (isConditionTrue(description.status?.conditions, conditionTypes.removed)) return { type: "release" };
+  if (isConditionTrue(delivered.status?.conditions, conditionTypes.removed)) return { type: "release" };
   if (view.isForced) return { type: "abandon", reason: "the deletion was forced" };
   if (view.cluster === undefined) return { type: "abandon", reason: "the cluster is no longer registered" };
-  const silence = silenceOf(description, view.cluster, view.now);
+  const silence = silenceOf(delivered, view.cluster, view.now);
   if (silence !== undefined) {
     const remainingMs = view.lostClusterGraceMs - silence;
     if (remainingMs > 0) return { type: "wait-for-child", delayMs: remainingMs };
@@ -50,9 +54,9 @@ export function planDescriptionStep(description: Description, view: DescriptionV
     case "controller-manager":
       return { type: "push" };
     case "nobody":
-      return (description.status?.inventory ?? []).length === 0
-        ? { type: "release" }
-        : { type: "abandon", reason: `cluster ${view.cluster.metadata.name} no longer lets the parent push` };
+      return view.isInChild
+        ? { type: "abandon", reason: `cluster ${view.cluster.metadata.name} no longer lets the parent push` }
+        : { type: "release" };
     case "agent":
     case undefined:
       return { type: "wait" };
@@ -62,7 +66,7 @@ export function planDescriptionStep(description: Description, view: DescriptionV
 }
 
 /** How long the child has been silent while we wanted to delete; undefined when it is heard of. */
-export function silenceOf({ metadata }: KubeObject, cluster: ManagedCluster, now: number): number | undefined {
+function silenceOf({ metadata }: KubeObject, cluster: ManagedCluster, now: number): number | undefined {
   const ready = findCondition(cluster.status?.conditions, conditionTypes.ready);
   if (ready?.status !== "Unknown") return undefined;
   const since = Math.max(Date.parse(ready.lastTransitionTime), Date.parse(metadata.deletionTimestamp ?? ""));
