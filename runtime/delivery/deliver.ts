@@ -12,6 +12,7 @@ import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
 import { keyOf } from "#kube/object.ts";
+import { inParallel } from "#std/in-parallel.ts";
 import { applyObject, type ChildOptions, type Outcome } from "./apply-object.ts";
 import type { Delivery, Removal } from "./description-status.ts";
 import { ignoreRules } from "./ignored-fields.ts";
@@ -130,9 +131,9 @@ async function waitForDefinitions(
 async function removeAll(phases: readonly Phase<InventoryEntry>[], options: ChildOptions, signal: AbortSignal): Promise<Removal> {
   const remaining: InventoryEntry[] = [];
   const problems: ObjectProblem[] = [];
-  for (const some of phases.flatMap(({ items }) => chunks(items))) {
-    signal.throwIfAborted();
-    for (const result of await Promise.all(some.map((entry) => removeObject(entry, options, signal)))) {
+  const work = (entry: InventoryEntry): ReturnType<typeof removeObject> => removeObject(entry, options, signal);
+  for (const { items } of phases) {
+    for (const result of await inParallel(items, { atATime: OBJECTS_AT_A_TIME, work }, signal)) {
       if (result.type === "remaining") remaining.push(result.entry);
       if (result.type === "failed") problems.push(result.problem);
     }

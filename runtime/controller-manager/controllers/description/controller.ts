@@ -4,7 +4,7 @@ import { Description } from "#api/apps/v1alpha1/description.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { warningEventReasons } from "#api/event-reasons.ts";
-import { annotations, finalizers, labels } from "#api/names.ts";
+import { finalizers, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { carryOut } from "#delivery/carry-out.ts";
@@ -19,6 +19,7 @@ import { keyText } from "#api/meta.ts";
 import type { ChildClients } from "./child-clients.ts";
 import { changesDelivery, clusterOf } from "./cluster.ts";
 import { withObjectsLeft } from "./objects-left.ts";
+import { changesForce, isForced } from "#controller-manager/forced-deletion.ts";
 import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 
 export interface PushDeps extends DeliveryDeps {
@@ -41,9 +42,7 @@ export function descriptionController(deps: PushDeps): Controller {
         changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
       source(subscriptions, (subscription, change) =>
-        change.type === "updated" && isForced(change.object) !== isForced(change.previous)
-          ? descriptions.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf)
-          : [],
+        changesForce(change) ? descriptions.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf) : [],
       ),
     ],
     reconcile: (key, signal) => reconcileDescription(key, { ...deps, backoff }, signal),
@@ -132,8 +131,4 @@ async function sayWhatIsLeft(
 
 function subscriptionsOf({ metadata }: Description, { informers }: PushDeps): readonly Subscription[] {
   return informers.subscriptions.byIndex(by.uid, metadata.labels?.[labels.subscriptionUid] ?? "");
-}
-
-function isForced({ metadata }: Description | Subscription): boolean {
-  return metadata.annotations?.[annotations.forceDeletion] === "true";
 }

@@ -3,8 +3,7 @@
 import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { warningEventReasons } from "#api/event-reasons.ts";
-import type { KubeObject } from "#api/meta.ts";
-import { annotations, finalizers, labels } from "#api/names.ts";
+import { finalizers, labels } from "#api/names.ts";
 import type { ChildClients } from "#controller-manager/controllers/description/child-clients.ts";
 import { changesDelivery, clusterOf } from "#controller-manager/controllers/description/cluster.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
@@ -19,6 +18,7 @@ import { after, createController, done, ownKey, source, type Controller, type Re
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { changesForce, isForced } from "#controller-manager/forced-deletion.ts";
 import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 import { chartNamespaceOf, grantPullSecret, revokePullSecret } from "./pull-secret-grant.ts";
 
@@ -49,17 +49,11 @@ export function helmReleaseController(deps: HelmReleaseDeps): Controller {
         changesDelivery(change) ? helmReleases.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
       source(subscriptions, (subscription, change) =>
-        change.type === "updated" && isForcedDeletion(change.object) !== isForcedDeletion(change.previous)
-          ? helmReleases.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf)
-          : [],
+        changesForce(change) ? helmReleases.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf) : [],
       ),
     ],
     reconcile: (key, signal) => reconcileRelease(key, { deps, runner, running }, signal),
   });
-}
-
-function isForcedDeletion({ metadata }: KubeObject): boolean {
-  return metadata.annotations?.[annotations.forceDeletion] === "true";
 }
 
 interface Context {
@@ -79,9 +73,14 @@ async function reconcileRelease(key: string, context: Context, signal: AbortSign
   }
   const cluster = clusterOf(release, informers);
   const subscriptions = informers.subscriptions.byIndex(by.uid, release.metadata.labels?.[labels.subscriptionUid] ?? "");
-  const isForced = [release, ...subscriptions].some(isForcedDeletion);
   const isInChild = release.status?.releasedAs !== undefined;
-  const step = planDeliveryStep(release, { cluster, now: clock.now(), lostClusterGraceMs, isInChild, isForced });
+  const step = planDeliveryStep(release, {
+    cluster,
+    now: clock.now(),
+    lostClusterGraceMs,
+    isInChild,
+    isForced: [release, ...subscriptions].some(isForced),
+  });
   switch (step.type) {
     case "push":
       return cluster === undefined ? done : push(release, { cluster, context }, signal);
