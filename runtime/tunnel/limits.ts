@@ -22,7 +22,7 @@ export const DEFAULT_LIMITS: TunnelLimits = {
   headBytesMax: 256 * KIB,
   streamsMax: 10_000,
   creditInitialBytes: 256 * KIB,
-  creditBytesMax: 4 * MIB,
+  creditBytesMax: 6 * MIB,
 };
 
 /** A peer that asks for less cannot be served. */
@@ -35,7 +35,7 @@ export const SMALLEST_LIMITS: TunnelLimits = {
 };
 
 /** Credit of a stream that has the tunnel for itself, within what was agreed: nobody waits behind it. */
-export const CREDIT_ALONE_BYTES = MIB;
+export const CREDIT_ALONE_BYTES = 2 * MIB;
 /** A stream has the tunnel for itself when no other one moved for so long. */
 export const ALONE_AFTER_MS = 50;
 /** Bytes that wait for slow readers or for the wire, per tunnel. */
