@@ -10,7 +10,7 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { labels, namespaces } from "#api/names.ts";
 import { crdObjects } from "#install/crds.ts";
-import { NODE_OPTIONS } from "#install/deployment.ts";
+import { MALLOC_ARENAS_MAX, NODE_OPTIONS } from "#install/deployment.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connectKubeconfig } from "#kube/connection.ts";
@@ -232,6 +232,7 @@ async function startComponents(
     const flags = [`--kubeconfig=${adminKubeconfig}`, "--leader-elect=false", "--health-port=0", "--log-level=warn"];
     return spawn(process.execPath, [...NODE_OPTIONS.split(" "), main, name, ...flags], {
       stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, MALLOC_ARENA_MAX: MALLOC_ARENAS_MAX },
     });
   };
   const start = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import { openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NODE_OPTIONS } from "#install/deployment.ts";
+import { MALLOC_ARENAS_MAX, NODE_OPTIONS } from "#install/deployment.ts";
 import { createCertificateAuthority, issueCertificate } from "#std/certificates.ts";
 import { socketProxyPath } from "#api/proxies/v1alpha1/socket.ts";
 import {
@@ -92,7 +92,7 @@ async function startProcesses({ parent, child, directory, stack, print }: Start)
   const start = (file: string, args: readonly string[]): ChildProcess => {
     const started = spawn(node, [...NODE_FLAGS, file, ...args], {
       stdio: ["ignore", LOG === undefined ? "ignore" : openSync(LOG, "a"), "inherit"],
-      env: { ...process.env, NODE_ENV: "production" },
+      env: { ...process.env, NODE_ENV: "production", MALLOC_ARENA_MAX: MALLOC_ARENAS_MAX },
     });
     stack.defer(() => void started.kill(NODE_FLAGS.length === 0 ? "SIGKILL" : "SIGTERM"));
     return started;
