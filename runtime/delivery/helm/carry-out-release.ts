@@ -138,7 +138,8 @@ async function ensure(cached: HelmRelease, deps: ReleaseDeps, signal: AbortSigna
     const [last] = steps.slice(-1);
     const phase = isRetry ? "failed" : last?.type === "install" ? "pending-install" : "pending-upgrade";
     await write(isRetry ? { releasedAs: releaseKeyText(key) } : startedStatus(release, phase, releaseKeyText(key)));
-    run.state = await releaseIt({ release, key, steps, chart, session, child: deps.child, log: deps.log }, signal);
+    const { child, log } = deps;
+    run.state = await releaseIt({ release, key, steps, chart, session, child, clock, log }, signal);
     await write(releasedStatus(current, { state: run.state, chartVersion: chart.version }, clock.now()));
     deps.log.info("helm-release.released", {
       steps: steps.map(({ type }) => type),

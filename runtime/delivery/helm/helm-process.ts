@@ -171,8 +171,10 @@ function finished(child: ChildProcess, { stdin, limitMs, command }: Finish, sign
     child.once("error", (cause) => {
       reject(new HelmUnavailableError("helm cannot be started", { cause }));
     });
-    child.once("close", (code) => {
+    child.once("close", (code, killedBy) => {
       if (stoppedBecause !== undefined) reject(stoppedBecause);
+      // By somebody else, who gave it no time to say why.
+      else if (killedBy !== null) resolve({ ok: false, stdout: stdout(), stderr: killedMessage(command, killedBy) });
       else resolve({ ok: code === 0, stdout: stdout(), stderr: stderr() });
     });
     // It may end without reading what it was given.
@@ -183,6 +185,11 @@ function finished(child: ChildProcess, { stdin, limitMs, command }: Finish, sign
     clearTimeout(killer);
     signal.removeEventListener("abort", abort);
   });
+}
+
+function killedMessage(command: string, killedBy: NodeJS.Signals): string {
+  const cause = killedBy === "SIGKILL" ? "; this happens when memory runs out" : "";
+  return `Error: helm ${command} was ended by ${killedBy}${cause}. It is tried again`;
 }
 
 /** Memory stays level whatever helm prints. */

@@ -1,11 +1,9 @@
 // Carries out the steps of a plan for one release: recover, roll back, uninstall, install, upgrade.
 
-import { parseAllDocuments } from "yaml";
 import type { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
-import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
+import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
-import { isJsonObject } from "#delivery/json.ts";
 import type { StoredChart } from "./charts/chart-store.ts";
 import {
   installArguments,
@@ -17,10 +15,7 @@ import {
 } from "./helm-arguments.ts";
 import { parseState, type HelmSession, type HelmState } from "./helm-session.ts";
 import type { ReleaseKey, ReleaseStep } from "./release-plan.ts";
-
-/** Rendering nothing: reading a file. */
-const SHOW_MS_MAX = 30_000;
-const FIELD_MANAGER = "helm";
+import { replaceDefinitions } from "./replace-definitions.ts";
 
 export interface StepsOptions {
   readonly release: HelmRelease;
@@ -29,6 +24,7 @@ export interface StepsOptions {
   readonly chart: StoredChart;
   readonly session: HelmSession;
   readonly child: Client;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -66,27 +62,20 @@ async function runStep(type: ReleaseStep["type"], options: StepsOptions, signal:
       await session.run({ args: uninstallArguments(command), limitMs }, signal);
       return undefined;
     case "install":
+      await replaceIfAsked(options, signal);
       return parseState(await session.run({ args: installArguments(command, chart.path), stdin, limitMs }, signal));
     case "upgrade":
-      if (spec.replaceCRDs === true && spec.skipCRDs !== true) await replaceDefinitions(options, signal);
+      await replaceIfAsked(options, signal);
       return parseState(await session.run({ args: upgradeArguments(command, chart.path), stdin, limitMs }, signal));
     default:
       return type satisfies never;
   }
 }
 
-/** helm installs the definitions of a chart once and never touches them again. */
-async function replaceDefinitions({ chart, session, child }: StepsOptions, signal: AbortSignal): Promise<void> {
-  const text = await session.run({ args: ["show", "crds", chart.path], limitMs: SHOW_MS_MAX }, signal);
-  for (const document of parseAllDocuments(text)) {
-    const object: unknown = document.toJS();
-    if (!isDefinition(object)) continue;
-    await child.apply(CustomResourceDefinition, object, { fieldManager: FIELD_MANAGER, force: true }, signal);
-  }
-}
-
-function isDefinition(value: unknown): value is CustomResourceDefinition {
-  return isJsonObject(value) && value["kind"] === CustomResourceDefinition.kind && isJsonObject(value["metadata"]);
+/** Before an installation, too: helm leaves the definitions of an older one behind, and keeps them. */
+async function replaceIfAsked({ release: { spec }, chart, child, clock }: StepsOptions, signal: AbortSignal): Promise<void> {
+  if (spec.replaceCRDs !== true || spec.skipCRDs === true) return;
+  await replaceDefinitions({ chartPath: chart.path, child, clock }, signal);
 }
 
 function valuesText(overrides: string | undefined): string {
