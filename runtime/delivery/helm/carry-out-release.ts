@@ -26,6 +26,7 @@ import type { Access } from "./charts/fetch.ts";
 import type { ClusterProxy } from "./cluster-proxy.ts";
 import { uninstallArguments } from "./helm-arguments.ts";
 import { HelmUnavailableError, type Helm } from "./helm-process.ts";
+import { hideCredentials, statusWithoutCredentials } from "./hide-credentials.ts";
 import { HelmError, isNoRelease, openSession, type HelmSession, type HelmState } from "./helm-session.ts";
 import { runLimitMs } from "./helm-arguments.ts";
 import { release as releaseIt } from "./run-steps.ts";
@@ -114,7 +115,8 @@ async function ensure(cached: HelmRelease, deps: ReleaseDeps, signal: AbortSigna
   const release = isReleased(cached) ? cached : await parent.get(HelmRelease, keyOf(cached), signal);
   if (release === undefined || release.metadata.deletionTimestamp !== undefined) return undefined;
   let current = release;
-  const write = async (status: NonNullable<HelmRelease["status"]>): Promise<void> => {
+  const write = async (said: NonNullable<HelmRelease["status"]>): Promise<void> => {
+    const status = statusWithoutCredentials(said, release.spec.overrides);
     current = await patchStatusIfChanged(parent, { type: HelmRelease, object: current, status }, signal);
   };
   if (isReleased(release)) {
@@ -155,7 +157,9 @@ async function ensure(cached: HelmRelease, deps: ReleaseDeps, signal: AbortSigna
     return fail(failureOf(error), state ?? run.state);
   }
 
-  async function fail(failure: ReleaseFailure, state?: HelmState): Promise<ReleaseFailure> {
+  async function fail(said: ReleaseFailure, state?: HelmState): Promise<ReleaseFailure> {
+    // It becomes an Event and a log line, too.
+    const failure = { ...said, message: hideCredentials(said.message, current.spec.overrides) };
     await write(failedStatus(current, { failure, state }, clock.now()));
     const reason =
       failure.reason === "ChartUnavailable" ? warningEventReasons.chartLocateFailure : warningEventReasons.helmReleaseFailure;

@@ -93,7 +93,7 @@ export function refusalOf({ status, url, body }: Answer, what: string): ChartErr
   if (status === 401 || status === 403) {
     return new ChartError(
       "CredentialsRefused",
-      `${url.host} does not let us read ${what} (HTTP ${String(status)}): check chartPullSecret`,
+      `${url.host} does not let us read ${what} (HTTP ${String(status)})`,
     );
   }
   if (status === 404) return new ChartError("ChartMissing", `${url.host} has no ${what} (HTTP 404)`);
@@ -161,22 +161,28 @@ async function send(
 const CERTIFICATE_CODES =
   /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_)/;
 
+const CODE_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "it ended the connection",
+  EAI_AGAIN: "its name cannot be looked up now",
+  EHOSTUNREACH: "there is no way to it",
+  ENOTFOUND: "there is no such host",
+  ETIMEDOUT: "it does not answer",
+};
+
 function unreachable(url: URL, thrown: unknown): ChartError {
   const error = toError(thrown);
   const code = codeOf(thrown);
   if (CERTIFICATE_CODES.test(code)) {
-    const hint = "put its authority into chartPullSecret as ca.crt";
-    return new ChartError("CertificateNotTrusted", `The certificate of ${url.host} is not trusted (${code}): ${hint}`, {
-      cause: error,
-    });
+    return new ChartError("CertificateNotTrusted", `The certificate of ${url.host} is not trusted (${code})`, { cause: error });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     const message = `${url.host} does not speak TLS; an OCI registry without it needs plainHTTP`;
     return new ChartError("RepositoryUnreachable", message, { cause: error });
   }
-  return new ChartError("RepositoryUnreachable", `${url.host} cannot be reached: ${code === "" ? error.message : code}`, {
-    cause: error,
-  });
+  const words = CODE_WORDS[code];
+  const why = words === undefined ? (code === "" ? error.message : code) : `${words} (${code})`;
+  return new ChartError("RepositoryUnreachable", `${url.host} cannot be reached: ${why}`, { cause: error });
 }
 
 function codeOf(thrown: unknown): string {

@@ -42,10 +42,10 @@ export async function findInRepository(
   const entry = entries.find((candidate) => candidate.version === chosen);
   const [address] = entry?.urls ?? [];
   if (entry === undefined || address === undefined) {
-    throw new ChartError(
-      "VersionMissing",
-      `Repository ${repo} has no version ${version ?? "that is released"} of chart ${chart}`,
-    );
+    const newest = chooseVersion(versions, undefined);
+    const wanted = version === undefined || version === "" ? "that is released" : version;
+    const instead = newest === undefined ? "" : ` (the newest is ${newest})`;
+    throw new ChartError("VersionMissing", `Repository ${repo} has no version ${wanted} of chart ${chart}${instead}`);
   }
   const url = parseUrl(address, repository);
   return {
