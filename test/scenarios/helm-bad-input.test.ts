@@ -6,6 +6,7 @@ import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ResourceType } from "#api/meta.ts";
 import { Event, Secret } from "#kube/builtin-kinds.ts";
 import { createCertificateAuthority, issueCertificate } from "#std/certificates.ts";
 import { startChartRepository, type ChartRepository } from "#test/framework/chart-repository.ts";
@@ -211,9 +212,8 @@ test.each(wrongs)("$it", async (wrong) => {
 });
 
 test("no credential is in any of them", async () => {
-  const lists = await Promise.all(
-    [HelmChart, HelmRelease, Description, Subscription, Event].map((type) => bed.parent.list(type, {}, bed.signal)),
-  );
+  const types: readonly ResourceType[] = [HelmChart, HelmRelease, Description, Subscription, Event];
+  const lists = await Promise.all(types.map((type) => bed.parent.list(type, {}, bed.signal)));
   // What a spec says, and the Secret that it names, is for those who may read them.
   const said = JSON.stringify(lists.map(({ items }) => items.map((item) => ({ ...item, spec: undefined }))));
   for (const password of PASSWORDS) {

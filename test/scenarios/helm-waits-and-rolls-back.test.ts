@@ -80,7 +80,9 @@ beforeAll(async () => {
   child.startAgent();
   const apps = { apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } };
   await child.client.apply(Namespace, apps, { fieldManager: "test", force: true }, bed.signal);
-  await eventually("pods can be made", () => child.client.get(ServiceAccount, { namespace: "apps", name: "default" }, bed.signal));
+  await eventually("pods can be made", () =>
+    child.client.get(ServiceAccount, { namespace: "apps", name: "default" }, bed.signal),
+  );
 });
 
 afterAll(async () => {
@@ -129,8 +131,7 @@ const makeReady = async (name: string): Promise<void> => {
     child.client.patch(Pod, { namespace: "apps", name }, { type: "merge", body, subresource: "status" }, bed.signal),
   );
 };
-const conditionOf = (current: HelmRelease): unknown =>
-  current.status?.conditions?.find(({ type }) => type === "Applied")?.reason;
+const conditionOf = (current: HelmRelease): unknown => current.status?.conditions?.find(({ type }) => type === "Applied")?.reason;
 
 test("wait: a release is deployed when its pods are ready, and not before", async () => {
   await subscribe("waiting", { wait: true });

@@ -6,13 +6,18 @@ import { hideCredentials, statusWithoutCredentials } from "./hide-credentials.ts
 const encoded = (values: unknown): string => Buffer.from(JSON.stringify(values)).toString("base64");
 
 test.each([
-  ["by its key", { password: "hunter2" }, "it is hunter2", "it is [hidden]"],
-  ["below such a key", { auth: { users: [{ name: "robot" }] } }, "user robot", "user [hidden]"],
-  ["as base64", { token: "hunter2" }, `data: ${Buffer.from("hunter2").toString("base64")}`, "data: [hidden]"],
-  ["the longer of two", { token: "abcd", password: "abcdef" }, "abcdef abcd", "[hidden] [hidden]"],
-  ["not another value", { colour: "blue" }, "blue", "blue"],
-  ["not a short word", { auth: "on" }, "on and on", "on and on"],
-])("hides a credential %s", (_what, values, text, expected) => {
+  { it: "by its key", values: { password: "hunter2" }, text: "it is hunter2", expected: "it is [hidden]" },
+  { it: "below such a key", values: { auth: { users: [{ name: "robot" }] } }, text: "user robot", expected: "user [hidden]" },
+  { it: "as base64", values: { token: "hunter2" }, text: "data: aHVudGVyMg==", expected: "data: [hidden]" },
+  {
+    it: "the longer of two first",
+    values: { token: "abcd", password: "abcdef" },
+    text: "abcdef abcd",
+    expected: "[hidden] [hidden]",
+  },
+  { it: "but no other value", values: { colour: "blue" }, text: "blue", expected: "blue" },
+  { it: "but no short word", values: { auth: "on" }, text: "on and on", expected: "on and on" },
+])("hides a credential $it", ({ values, text, expected }) => {
   expect(hideCredentials(text, encoded(values))).toBe(expected);
 });
 

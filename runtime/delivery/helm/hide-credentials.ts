@@ -25,9 +25,7 @@ export function statusWithoutCredentials(status: Status, overrides: string | und
     ...status,
     ...(description === undefined ? {} : { description: hide(description) }),
     ...(notes === undefined ? {} : { notes: hide(notes) }),
-    ...(conditions === undefined
-      ? {}
-      : { conditions: conditions.map((each) => ({ ...each, message: hide(each.message) })) }),
+    ...(conditions === undefined ? {} : { conditions: conditions.map((each) => ({ ...each, message: hide(each.message) })) }),
   };
 }
 

@@ -35,7 +35,7 @@ export async function replaceDefinitions({ chartPath, child, clock }: ReplaceOpt
   for (const name of made) await established(name, { child, clock }, signal);
 }
 
-export function definitionsIn(text: string, path: string): readonly CustomResourceDefinition[] {
+function definitionsIn(text: string, path: string): readonly CustomResourceDefinition[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [problem] = document.errors;
     if (problem !== undefined) throw new HelmError(`${path} of the chart cannot be read: ${problem.message}`);

@@ -18,7 +18,11 @@ test("those in crds/, its own and those of charts that it brings along; nothing 
     "charts/db/templates/e.yaml": "",
   };
   expect(pathsOf(chart(files))).toEqual(["charts/db/crds/d.json", "crds/b.yaml", "crds/deep/a.yml"]);
-  expect(definitionFiles(chart(files)).filter(isOfSubchart).map(({ text }) => text)).toEqual(["{}"]);
+  expect(
+    definitionFiles(chart(files))
+      .filter(isOfSubchart)
+      .map(({ text }) => text),
+  ).toEqual(["{}"]);
 });
 
 test("a chart in a chart, packed", () => {

@@ -60,7 +60,7 @@ interface Entry {
 function entriesOf(tar: Buffer): readonly Entry[] {
   const entries: Entry[] = [];
   let longName: string | undefined;
-  for (let at = 0; at + BLOCK_BYTES <= tar.length; ) {
+  for (let at = 0; at + BLOCK_BYTES <= tar.length;) {
     const header = tar.subarray(at, at + BLOCK_BYTES);
     if (header[0] === 0) break;
     const size = Number.parseInt(textOf(header.subarray(124, 136)), 8);
@@ -92,5 +92,8 @@ function paxPath(bytes: Buffer): string | undefined {
 /** Up to the first zero byte. */
 function textOf(bytes: Buffer): string {
   const end = bytes.indexOf(0);
-  return bytes.subarray(0, end === -1 ? bytes.length : end).toString("utf8").trim();
+  return bytes
+    .subarray(0, end === -1 ? bytes.length : end)
+    .toString("utf8")
+    .trim();
 }

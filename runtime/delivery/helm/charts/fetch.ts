@@ -91,10 +91,7 @@ export function refusalOf({ status, url, body }: Answer, what: string): ChartErr
   if (status >= 200 && status < 300) return undefined;
   body.resume();
   if (status === 401 || status === 403) {
-    return new ChartError(
-      "CredentialsRefused",
-      `${url.host} does not let us read ${what} (HTTP ${String(status)})`,
-    );
+    return new ChartError("CredentialsRefused", `${url.host} does not let us read ${what} (HTTP ${String(status)})`);
   }
   if (status === 404) return new ChartError("ChartMissing", `${url.host} has no ${what} (HTTP 404)`);
   if (status < 500 && status !== 408 && status !== 429) {
