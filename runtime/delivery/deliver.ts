@@ -45,13 +45,15 @@ export async function deliver(options: DeliverOptions, signal: AbortSignal): Pro
   const applyProblems = [...unreadable, ...outcomes.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))];
   const applied = new Map(outcomes.map(({ entry, problem }) => [feedKey(entry), problem === undefined ? entry : undefined]));
   const present = [...inventory, ...plan.added].map((entry) => applied.get(feedKey(entry)) ?? entry);
-  if (applyProblems.length > 0) return { inventory: present, problems: applyProblems };
+  const live = outcomes.flatMap((outcome) => (outcome.live === undefined ? [] : [outcome.live]));
+  if (applyProblems.length > 0) return { inventory: present, live, problems: applyProblems };
 
   const pruned = await removeAll(plan.delete, options, signal);
   const unwanted = new Set(plan.delete.flatMap(({ items }) => items.map(feedKey)));
   const stillThere = new Set([...pruned.remaining, ...pruned.problems.map(({ object }) => object)].map(feedKey));
   return {
     inventory: present.filter((entry) => !unwanted.has(feedKey(entry)) || stillThere.has(feedKey(entry))),
+    live,
     problems: pruned.problems,
   };
 }

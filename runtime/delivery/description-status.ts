@@ -1,24 +1,30 @@
 // What came of a delivery -> Description.status. Pure.
 
-import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import type { Description, InventoryEntry, ManifestStatus } from "#api/apps/v1alpha1/description.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { feedText } from "./feeds.ts";
 import { conditionTypes } from "#api/names.ts";
 import { setCondition } from "#kube/conditions.ts";
 import type { Change } from "#kube/informer.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { entryOf } from "./plan.ts";
 import { problemsText, reasonOfProblems, type ObjectProblem } from "./problems.ts";
+import { manifestStatusOf } from "./summarize.ts";
 
 /** Longer lists are cut: a status is read by people. */
 const OBJECTS_SHOWN_MAX = 5;
 
 export interface Delivery {
   readonly inventory: readonly InventoryEntry[];
+  /** The applied objects as the child answered. */
+  readonly live: readonly KubeObject[];
   readonly problems: readonly ObjectProblem[];
 }
 
 type Status = NonNullable<Description["status"]>;
 
-/** Only what a deployer writes; manifestStatuses belong to the feed-status controller. */
+/** With the first word on how the objects are; the feed-status controller has every later one. */
 export function deliveredStatus(description: Description, delivery: Delivery, now: number): Status {
   const failed = delivery.problems.length > 0;
   const reason = problemsText(delivery.problems);
@@ -28,6 +34,7 @@ export function deliveredStatus(description: Description, delivery: Delivery, no
     reason,
     observedGeneration,
     inventory: delivery.inventory,
+    manifestStatuses: firstStatuses(description, delivery),
     conditions: setCondition(
       description.status?.conditions,
       {
@@ -40,6 +47,13 @@ export function deliveredStatus(description: Description, delivery: Delivery, no
       now,
     ),
   };
+}
+
+/** Of what was not applied now, what was known before still holds. */
+function firstStatuses({ status }: Description, { inventory, live }: Delivery): readonly ManifestStatus[] {
+  const known = new Map((status?.manifestStatuses ?? []).map((each) => [feedKey(each), each]));
+  for (const object of live) known.set(feedKey(entryOf(object)), manifestStatusOf(object));
+  return inventory.flatMap((entry) => known.get(feedKey(entry)) ?? []);
 }
 
 /** Also for Events. */

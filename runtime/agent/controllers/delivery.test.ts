@@ -119,6 +119,18 @@ function bedOf(): Bed {
 
 const reason = (bed: Bed): string | undefined => bed.stored().status?.conditions?.find(({ type }) => type === "Applied")?.reason;
 
+test("a delivery writes twice: what will be there, and what came of it", async () => {
+  const bed = bedOf();
+  bed.start();
+  bed.describe(1, [objectOf("settings", "blue")]);
+  await bed.settle();
+  expect(bed.parent.calls.filter(({ verb }) => verb === "patch")).toHaveLength(2);
+  expect(bed.stored().status).toMatchObject({
+    phase: "Success",
+    manifestStatuses: [{ kind: "ConfigMap", name: "settings", state: "Available" }],
+  });
+});
+
 async function delivered(): Promise<Bed> {
   const bed = bedOf();
   bed.describe(1, [objectOf("a", "blue"), objectOf("b", "blue")]);

@@ -19,6 +19,7 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
   const { parent, informers, clock, watched } = deps;
   const { descriptions } = informers;
   const writtenAt = new Map<string, number>();
+  const deliveredGenerations = new Map<string, number>();
   let running: AbortSignal | undefined;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
@@ -26,9 +27,12 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
     const description = descriptions.get(key);
     if (description === undefined) {
       writtenAt.delete(key);
+      deliveredGenerations.delete(key);
       return done;
     }
     if (description.metadata.deletionTimestamp !== undefined || description.status?.inventory === undefined) return done;
+    if (isBeingDelivered(description)) return done;
+    noteDelivery(key, description.status.observedGeneration);
     const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
     if (waitMs > 0) return after(waitMs);
     const objects = await Promise.all(description.status.inventory.map((entry) => watched.read(entry, signal)));
@@ -40,6 +44,13 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
     );
     if (written !== description) writtenAt.set(key, clock.monotonic());
     return description.status.inventory.every((entry) => watched.isWatched(entry)) ? done : after(UNWATCHED_POLL_MS);
+  }
+
+  /** Whoever delivered said how the objects are; the watch may still show how they were. */
+  function noteDelivery(key: string, generation = 0): void {
+    if (deliveredGenerations.get(key) === generation) return;
+    deliveredGenerations.set(key, generation);
+    writtenAt.set(key, clock.monotonic());
   }
 
   const controller = createController({ ...deps, name: "feed-status", sources: [source(descriptions, ownKey)], reconcile });
@@ -58,6 +69,11 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
       }
     },
   };
+}
+
+/** Its status is about to be written; a second writer would only be in the way. */
+function isBeingDelivered({ metadata, status }: Description): boolean {
+  return status?.observedGeneration !== metadata.generation && status?.phase !== "Failure";
 }
 
 function kindsInUse(descriptions: readonly Description[]): ReadonlyMap<string, InventoryEntry> {

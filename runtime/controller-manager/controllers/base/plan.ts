@@ -250,6 +250,6 @@ function mark(trigger: string, rendered: unknown): string {
   return `${trigger}.${canonicalHash(rendered)}`;
 }
 
-function isReported({ metadata, status }: Base): boolean {
+export function isReported({ metadata, status }: Base): boolean {
   return status?.observedGeneration === metadata.generation;
 }

@@ -2,7 +2,7 @@
 
 import type { Base } from "#api/apps/v1alpha1/base.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { labels } from "#api/names.ts";
+import { conditionTypes, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import { chartFeedKeys, isChartFeed, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
@@ -10,6 +10,7 @@ import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { by, feedCandidates } from "#controller-manager/informers.ts";
 import { baseName, descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
+import { findCondition } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
@@ -28,6 +29,10 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
   const { subscriptions, bases, descriptions, manifests, managedClusters } = informers;
   const writtenAt = new Map<string, number>();
 
+  /** Another scheduler than ours writes no condition. */
+  const isScheduled = ({ status }: Subscription): boolean =>
+    status?.bindingClusters !== undefined || findCondition(status?.conditions, conditionTypes.scheduled) !== undefined;
+
   const subscriptionOf = ({ metadata }: KubeObject): readonly string[] => {
     const uid = metadata.labels?.[labels.subscriptionUid];
     return uid === undefined ? [] : subscriptions.byIndex(by.uid, uid).map(keyTextOf);
@@ -39,6 +44,8 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
       writtenAt.delete(key);
       return done;
     }
+    // The scheduler speaks first: a word before would only make its own a conflict.
+    if (!isScheduled(subscription)) return done;
     const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
     if (waitMs > 0) return after(waitMs);
     const known = { feeds: feedsOf(subscription), reports: reportsOf(subscription), interpreters: interpreters.current() };
