@@ -2,9 +2,10 @@
 // controller that is woken in between does its work once more, and its next write is a conflict with itself.
 
 import type { KubeObject, ResourceType } from "#api/meta.ts";
-import type { Client, PatchOptions } from "./client.ts";
+import type { Client } from "./client.ts";
 import type { Informer } from "./informer.ts";
 import { keyTextOf } from "./object.ts";
+import { preconditionOf } from "./write-if-changed.ts";
 
 interface Written<T> {
   readonly latest: T;
@@ -24,7 +25,8 @@ export function seeingOwnWrites<T extends KubeObject>({ client, informer }: Sigh
   const own = new OwnWrites<T>();
   const patch: Client["patch"] = async (type, key, ...rest) => {
     const after = await client.patch(type, key, ...rest);
-    const replaced = replacedBy(rest[0]);
+    const [options] = rest;
+    const replaced = options.dryRun === true ? undefined : preconditionOf(options);
     if (isType(type, informer.type) && replaced !== undefined) own.note(replaced, after as unknown as T);
     return after;
   };
@@ -64,11 +66,6 @@ export class OwnWrites<T extends KubeObject> {
     this.#written.delete(key);
     return cached;
   }
-}
-
-function replacedBy({ body, dryRun = false }: PatchOptions): string | undefined {
-  const { metadata } = body as { readonly metadata?: { readonly resourceVersion?: string } };
-  return dryRun ? undefined : metadata?.resourceVersion;
 }
 
 function isType(a: ResourceType, b: ResourceType): boolean {

@@ -76,3 +76,15 @@ test.each([
   const { verb, resource } = describeRequest(method, path);
   expect(`${verb} ${resource}`).toBe(expected);
 });
+
+test("what changed inside a long list travels alone, held to the version", async () => {
+  const clusters = Array.from({ length: 100 }, (_, index) => ({ cluster: `cluster-${String(index)}`, state: "Progressing" }));
+  const wanted = clusters.map((each, index) => (index === 7 ? { ...each, state: "Available" } : each));
+  const listed = { ...object, status: { clusters } } as Thing;
+  await patchStatusIfChanged(client, { type, object: listed, status: { clusters: wanted } as Thing["status"] }, signal);
+  expect(server.exchanges[0]?.headers["content-type"]).toBe("application/json-patch+json");
+  expect(server.exchanges[0]?.body).toEqual([
+    { op: "replace", path: "/metadata/resourceVersion", value: "7" },
+    { op: "replace", path: "/status/clusters/7/state", value: "Available" },
+  ]);
+});

@@ -2,8 +2,14 @@
 
 import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { deepEqual } from "#std/canonical-json.ts";
-import type { Client } from "./client.ts";
+import type { Client, PatchOptions } from "./client.ts";
+import { jsonDiff, mergePatch, type PatchOperation } from "./json-diff.ts";
 import { keyOf } from "./object.ts";
+
+const VERSION_PATH = "/metadata/resourceVersion";
+
+/** kube-apiserver refuses more than 10,000 in one patch. */
+const OPERATIONS_MAX = 1_000;
 
 interface StatusChange<T extends KubeObject & { readonly status?: object | undefined }> {
   readonly type: ResourceType<T>;
@@ -22,13 +28,44 @@ export async function patchStatusIfChanged<T extends KubeObject & { readonly sta
   signal: AbortSignal,
 ): Promise<T> {
   const current: Readonly<Record<string, unknown>> = { ...object.status };
-  const wanted = Object.entries({ ...status });
-  const changed = wanted.filter(([member, value]) => !deepEqual(current[member], value));
+  const stated = Object.entries({ ...status });
+  const changed = stated.filter(([member, value]) => !deepEqual(current[member], value));
   if (changed.length === 0) return object;
+  const wanted = { status: { ...current, ...Object.fromEntries(changed) } };
+  return client.patch(type, keyOf(object), { ...smallestPatch(object, wanted), subresource: "status" }, signal);
+}
+
+/** Top-level members of an object as they shall be; of `metadata` those that are named. A member that is undefined goes away. */
+type Wanted = Readonly<Record<string, unknown>> & { readonly metadata?: Readonly<Record<string, unknown>> };
+
+/**
+ * What turns these members of the object into what is wanted, as a merge or a JSON patch, whichever is shorter: of a list of a thousand
+ * clusters in which one changed, that one travels. Both carry the object's resourceVersion as their precondition.
+ */
+export function smallestPatch(object: KubeObject, wanted: Wanted): Pick<PatchOptions, "type" | "body"> {
   const { uid, resourceVersion } = object.metadata;
-  const patches = changed.map(([member, value]) => [member, mergePatch(current[member], value)]);
-  const body = { metadata: { uid, resourceVersion }, status: Object.fromEntries(patches) as object };
-  return client.patch(type, keyOf(object), { type: "merge", body, subresource: "status" }, signal);
+  const current = namedIn(wanted, object);
+  const { metadata = {}, ...rest } = mergePatch(current, wanted) as Wanted;
+  const merge = { metadata: { uid, resourceVersion, ...metadata }, ...rest };
+  if (resourceVersion === undefined) return { type: "merge", body: merge };
+  const operations = [{ op: "replace", path: VERSION_PATH, value: resourceVersion }, ...jsonDiff(current, wanted, "")];
+  const isShorter = operations.length <= OPERATIONS_MAX && JSON.stringify(operations).length < JSON.stringify(merge).length;
+  return isShorter ? { type: "json", body: operations } : { type: "merge", body: merge };
+}
+
+/** The same members of the object, as they are. */
+function namedIn(wanted: Wanted, object: KubeObject): Wanted {
+  const pick = (from: object, names: object): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(Object.entries(from).filter(([name]) => name in names));
+  const picked = pick(object, wanted);
+  return wanted.metadata === undefined ? picked : { ...picked, metadata: pick(object.metadata, wanted.metadata) };
+}
+
+/** The version that a patch replaces; undefined: any. */
+export function preconditionOf({ type, body }: Pick<PatchOptions, "type" | "body">): string | undefined {
+  if (type === "merge") return (body as { readonly metadata?: { readonly resourceVersion?: string } }).metadata?.resourceVersion;
+  const version = (body as readonly PatchOperation[]).find(({ path }) => path === VERSION_PATH)?.value;
+  return typeof version === "string" ? version : undefined;
 }
 
 type Texts = Readonly<Record<string, string>>;
@@ -61,19 +98,4 @@ function changedTexts(
 ): Readonly<Record<string, string | null>> | undefined {
   const changed = Object.entries(wanted).filter(([name, value]) => (current[name] ?? null) !== value);
   return changed.length === 0 ? undefined : Object.fromEntries(changed);
-}
-
-/** RFC 7386: a patch that turns `current` into exactly `wanted`. Members that went away must be named. */
-function mergePatch(current: unknown, wanted: unknown): unknown {
-  if (wanted === undefined) return null;
-  if (!isRecord(current) || !isRecord(wanted)) return wanted;
-  const names = new Set([...Object.keys(current), ...Object.keys(wanted)]);
-  const members = [...names]
-    .filter((name) => !deepEqual(current[name], wanted[name]))
-    .map((name) => [name, mergePatch(current[name], wanted[name])]);
-  return Object.fromEntries(members);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

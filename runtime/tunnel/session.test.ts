@@ -180,6 +180,7 @@ describe("many streams", () => {
   }, 30_000);
 
   test("a stream that has the tunnel for itself borrows room, and another one's request takes it back", async () => {
+    const TRICKLE_BYTES = 128 * 1024;
     const clock = createFakeClock();
     const accepted: IncomingStream[] = [];
     const keep = (stream: IncomingStream): StreamHandler => {
@@ -192,7 +193,7 @@ describe("many streams", () => {
     // Slow enough that no measured round trip asks for a larger window.
     const trickle = async (times: number): Promise<void> => {
       for (let sent = 0; sent < times; sent += 1) {
-        accepted[0]!.write(Buffer.alloc(128 * 1024));
+        accepted[0]!.write(Buffer.alloc(TRICKLE_BYTES));
         await advance(clock, 20);
       }
     };
@@ -202,7 +203,8 @@ describe("many streams", () => {
     expect(tunnel.hub.stats.windowsGrownBytes).toBe(0);
     await trickle(3);
     expect(tunnel.hub.stats.windowsGrownBytes).toBe(CREDIT_ALONE_BYTES - DEFAULT_LIMITS.creditInitialBytes);
-    for (let request = 0; request < 8; request += 1) {
+    // What is read is not granted again until the loan is back.
+    for (let request = 0; request < CREDIT_ALONE_BYTES / TRICKLE_BYTES; request += 1) {
       open();
       await trickle(1);
     }

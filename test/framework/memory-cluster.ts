@@ -1,10 +1,12 @@
 // A cluster in memory for tests of what is sent when, with faults between any two requests: objects, field owners, server-side apply,
 // finalizers, preconditions. What kube-apiserver really does about an object is tested against kube-apiserver.
 
+import jsonPatch, { type Operation } from "fast-json-patch";
 import type { KubeObject, ObjectKey, ResourceType } from "#api/meta.ts";
 import type { ApplyOptions, Client, DeleteOptions, PatchOptions } from "#kube/client.ts";
 import type { Discovery } from "#kube/discovery.ts";
 import { ApiError } from "#kube/errors.ts";
+import { preconditionOf } from "#kube/write-if-changed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 export interface Call {
@@ -117,13 +119,18 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
     return { ...wanted, metadata: JSON.parse(JSON.stringify(metadata)) as Json };
   }
 
-  function patch(type: ResourceType, key: ObjectKey, { body }: PatchOptions): KubeObject {
+  function patch(type: ResourceType, key: ObjectKey, { body, type: form }: PatchOptions): KubeObject {
     begin("patch", type.kind, key.name);
     const stored = objects.get(idOf(type.kind, key.name));
     if (stored === undefined) throw failed("NotFound", 404, `${type.plural} "${key.name}" not found`);
-    check(stored, (body as { metadata?: Json }).metadata ?? {});
+    const expected = preconditionOf({ type: form, body });
+    const { uid } = form === "merge" ? ((body as { metadata?: Json }).metadata ?? {}) : {};
+    check(stored, { ...(uid === undefined ? {} : { uid }), ...(expected === undefined ? {} : { resourceVersion: expected }) });
     const { resourceVersion } = stored.object.metadata;
-    stored.object = merged(stored.object, body) as Stored["object"];
+    stored.object =
+      form === "merge"
+        ? (merged(stored.object, body) as Stored["object"])
+        : jsonPatch.applyPatch(structuredClone(stored.object), body as Operation[]).newDocument;
     stored.object.metadata["resourceVersion"] = resourceVersion;
     store(stored, undefined);
     return shown(stored);

@@ -18,7 +18,7 @@ import { removeFinalizer } from "#kube/finalizers.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { deepEqual } from "#std/canonical-json.ts";
-import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { patchStatusIfChanged, smallestPatch } from "#kube/write-if-changed.ts";
 import { baseConditions, isReported, planDescriptions, type BasePlan, type BaseWorld, type DescriptionAction } from "./plan.ts";
 
 export interface BaseDeps extends DeliveryDeps {
@@ -119,12 +119,15 @@ async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSign
   } else {
     // One that is going away is replaced when it is gone.
     if (action.current.metadata.deletionTimestamp !== undefined) return;
-    const { resourceVersion, finalizers: has = [] } = action.current.metadata;
-    const { labels: ours, annotations: marks, ownerReferences } = description.metadata;
-    const held = [...new Set([...has, finalizers.apps])];
-    const metadata = { resourceVersion, labels: ours, annotations: marks, ownerReferences, finalizers: held };
-    const spec = { ...description.spec, delivery: policyPatch(action.current.spec.delivery, description.spec.delivery) };
-    await client.patch(Description, keyOf(action.current), { type: "merge", body: { metadata, spec } }, signal);
+    const { labels: own, annotations: marks, finalizers: has = [] } = action.current.metadata;
+    const { metadata: wanted, spec } = description;
+    const metadata = {
+      labels: { ...own, ...wanted.labels },
+      annotations: { ...marks, ...wanted.annotations },
+      ownerReferences: wanted.ownerReferences,
+      finalizers: [...new Set([...has, finalizers.apps])],
+    };
+    await client.patch(Description, keyOf(action.current), smallestPatch(action.current, { metadata, spec }), signal);
   }
   const created = action.type === "create";
   log.info("description.changed", { change: action.type, description: keyTextOf(description), reason });
