@@ -67,7 +67,8 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
     return done;
   }
   const { actions, problems, overrides } = planDescriptions(base, worldOf(base, deps));
-  const say = (): Promise<void> => (problems === undefined ? Promise.resolve() : report(base, { problems, overrides, deps }, signal));
+  const say = (): Promise<void> =>
+    problems === undefined ? Promise.resolve() : report(base, { problems, overrides, deps }, signal);
   const act = async (): Promise<void> => {
     for (const action of actions) await carryOut(base, { action, deps }, signal);
   };

@@ -29,10 +29,6 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
   const { subscriptions, bases, descriptions, manifests, managedClusters } = informers;
   const writtenAt = new Map<string, number>();
 
-  /** Another scheduler than ours writes no condition. */
-  const isScheduled = ({ status }: Subscription): boolean =>
-    status?.bindingClusters !== undefined || findCondition(status?.conditions, conditionTypes.scheduled) !== undefined;
-
   const subscriptionOf = ({ metadata }: KubeObject): readonly string[] => {
     const uid = metadata.labels?.[labels.subscriptionUid];
     return uid === undefined ? [] : subscriptions.byIndex(by.uid, uid).map(keyTextOf);
@@ -104,4 +100,9 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
     ],
     reconcile,
   });
+}
+
+/** Another scheduler than ours writes no condition. */
+function isScheduled({ status }: Subscription): boolean {
+  return status?.bindingClusters !== undefined || findCondition(status?.conditions, conditionTypes.scheduled) !== undefined;
 }
