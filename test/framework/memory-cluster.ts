@@ -9,6 +9,9 @@ import { ApiError } from "#kube/errors.ts";
 import { preconditionOf } from "#kube/write-if-changed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
+/** When everything was deleted. */
+export const DELETED_AT = "2030-01-01T00:00:00Z";
+
 export interface Call {
   readonly verb: "get" | "create" | "apply" | "dry-run" | "patch" | "delete";
   readonly kind: string;
@@ -151,7 +154,8 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
     if (stored === undefined) return false;
     check(stored, options);
     if ((stored.object.metadata["finalizers"] as readonly string[] | undefined)?.length) {
-      stored.object.metadata["deletionTimestamp"] = "2030-01-01T00:00:00Z";
+      stored.object.metadata["deletionTimestamp"] ??= DELETED_AT;
+      store(stored, undefined);
     } else objects.delete(idOf(type.kind, key.name));
     return true;
   }
