@@ -125,7 +125,7 @@ export function createMemoryFleet({ lostClusterGraceMs = 1_000, from }: MemoryFl
     delete: async (key) => {
       const { type, namespace, name } = fleetObjects[key];
       const objectKey = namespace === undefined ? { name } : { namespace, name };
-      await parent.client.delete(type as ResourceType, objectKey, {}, stopping.signal);
+      await parent.client.delete(type, objectKey, {}, stopping.signal);
     },
     startAgent: () => {
       run(deliveryControllers({ ...shared, parent: parent.client, child: child.client, childAs: () => child.client }));
@@ -145,10 +145,7 @@ function fill(parent: MemoryCluster): void {
   parent.make({ apiVersion, kind: "Manifest", metadata: metadataOf("manifests"), template }, "test");
   const louder = { type: "MergePatch", value: '{"data":{"volume":"11"}}' };
   const globalization = { overridePolicy: "ApplyNow", priority: 500, feed, overrides: [louder] };
-  parent.make(
-    { apiVersion, kind: "Globalization", metadata: metadataOf("globalizations"), spec: globalization },
-    "test",
-  );
+  parent.make({ apiVersion, kind: "Globalization", metadata: metadataOf("globalizations"), spec: globalization }, "test");
   parent.make(
     {
       apiVersion: ManagedCluster.apiVersion,
