@@ -11,7 +11,7 @@ import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import type { KubeObject, ResourceType } from "#api/meta.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { labels } from "#api/names.ts";
 import { deliveryControllers } from "#agent/controllers/delivery.ts";
 import { baseController } from "#controller-manager/controllers/base/controller.ts";
