@@ -2,6 +2,7 @@
 
 import { eventComponents, leases } from "#api/names.ts";
 import { baseController } from "#controller-manager/controllers/base/controller.ts";
+import { chartNeedsController } from "#controller-manager/controllers/chart-needs/controller.ts";
 import { clusterLifecycleController } from "#controller-manager/controllers/cluster-lifecycle/controller.ts";
 import { clusterRegistrationController } from "#controller-manager/controllers/cluster-registration/controller.ts";
 import { createRegistrationInformers } from "#controller-manager/controllers/cluster-registration/informers.ts";
@@ -71,6 +72,8 @@ export function createControllerManager(
 
   const helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
 
+  const chartNeeds = chartNeedsController({ ...deliveryDeps, helmTools, interpreters });
+
   const all: readonly Readonly<Record<string, AnyInformer>>[] = [{ ...delivery }, { ...registration }];
   const informers = all.flatMap((group) => Object.values(group));
   const controllers = [
@@ -94,7 +97,8 @@ export function createControllerManager(
     helmDescriptionController(deliveryDeps),
     helmReleaseController({ ...deliveryDeps, children, lostClusterGraceMs, helmTools, helmRuns: options.helmRuns }),
     statusAggregationController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
-    feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters }),
+    chartNeeds.controller,
+    feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters, chartNeeds: chartNeeds.needs }),
     ...feedProtectionControllers({ ...deliveryDeps, crossNamespaceFeeds }),
   ];
   const leaderElection = componentElection(options, { client, leaseName: leases.controllerManager, clock, log });

@@ -98,7 +98,7 @@ function chartIdentity({ metadata: { namespace, name } }: HelmChart): Feed {
 const chartTemplates = new WeakMap<HelmChart, JsonObject>();
 
 /** What a HelmChart is to a cluster: without its status and what the API server keeps about it. */
-function chartTemplate(chart: HelmChart): JsonObject {
+export function chartTemplate(chart: HelmChart): JsonObject {
   const known = chartTemplates.get(chart);
   if (known !== undefined) return known;
   const { namespace, name, labels = {}, annotations: own = {} } = chart.metadata;

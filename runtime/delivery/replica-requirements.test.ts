@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { parseInterpreters, type Interpreters } from "./interpreters.ts";
 import type { JsonObject } from "./json.ts";
-import { feedOrderOf, type FeedOrder } from "./replica-requirements.ts";
+import { feedOrderOf, releaseRequirements, type FeedOrder } from "./replica-requirements.ts";
 
 const feed = (apiVersion: string, kind: string) => ({ apiVersion, kind, namespace: "shop", name: "web" });
 const order = (kind: string, yaml: string, interpreters: Interpreters = new Map()): FeedOrder => {
@@ -90,5 +90,35 @@ describe("what one replica needs", () => {
       affinity: { nodeAffinity: {} },
       resources: {},
     });
+  });
+});
+
+describe("what one release of a chart needs", () => {
+  const workload = (kind: string, spec: string, pod: string): JsonObject => {
+    const [apiVersion, template] = kind === "Pod" ? ["v1", pod] : ["apps/v1", `{ ${spec} template: { spec: ${pod} } }`];
+    return parse(`{ apiVersion: ${apiVersion}, kind: ${kind}, metadata: { name: a }, spec: ${template} }`) as JsonObject;
+  };
+  const pod = (more = ""): string => `{ containers: [{ resources: { requests: { cpu: 250m, memory: 1Gi } } }] ${more} }`;
+  const zone = ", nodeSelector: { zone: a }";
+
+  test.each([
+    { it: "nothing that runs", objects: [parse("{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }")], needs: undefined },
+    {
+      it: "the sum over replicas and workloads",
+      objects: [workload("Deployment", "replicas: 3,", pod()), workload("StatefulSet", "", pod()), workload("Pod", "", pod())],
+      needs: { resources: { requests: { cpu: "1250m", memory: "5Gi", pods: "5" } } },
+    },
+    {
+      it: "where its pods may run, when that is the same for all",
+      objects: [workload("Deployment", "replicas: 1,", pod(zone)), workload("Pod", "", pod(zone))],
+      needs: { nodeSelector: { zone: "a" }, resources: { requests: { cpu: "500m", memory: "2Gi", pods: "2" } } },
+    },
+    {
+      it: "nowhere in particular, when they differ",
+      objects: [workload("Deployment", "replicas: 0,", pod(zone)), workload("Pod", "", pod())],
+      needs: { resources: { requests: { cpu: "250m", memory: "1Gi", pods: "1" } } },
+    },
+  ])("$it", ({ objects, needs }) => {
+    expect(releaseRequirements(objects as JsonObject[], new Map())).toEqual(needs);
   });
 });

@@ -1,13 +1,17 @@
 // A feed's template -> how many replicas it wants and what one of them needs (an entry of a FeedInventory). Pure.
+//
+// A chart is installed whole: it is one replica, and needs what everything in it needs together.
 
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import { formatBinary, formatDecimal, nanoUnits } from "#std/quantity.ts";
+import { identityOf } from "./feeds.ts";
 import { at, interpreterOf, type Interpreters } from "./interpreters.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
 export type FeedOrder = FeedInventory["spec"]["feeds"][number];
-type Requirements = NonNullable<FeedOrder["replicaRequirements"]>;
+export type Requirements = NonNullable<FeedOrder["replicaRequirements"]>;
 
 interface Shape {
   /** JSON pointers into the template. */
@@ -29,6 +33,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "v1/Pod": { podTemplate: "" },
 };
 
+/** As nodes call it. */
+const PODS = "pods";
+const ONE = 1_000_000_000n;
+
 /** What Kubernetes takes when the field is absent. */
 const REPLICAS_DEFAULT = 1;
 
@@ -42,6 +50,36 @@ export function feedOrderOf(feed: Feed, template: JsonObject, interpreters: Inte
     ...(replicas === undefined ? {} : { desiredReplicas: replicasAt(template, replicas), replicaJsonPath: replicas }),
     ...(isJsonObject(pod) ? { replicaRequirements: requirementsOf(pod) } : {}),
   };
+}
+
+/** The kinds whose objects run pods. */
+export function countedKinds(interpreters: Interpreters): ReadonlySet<string> {
+  const own = Object.keys(SHAPES).map((key) => key.slice(key.lastIndexOf("/") + 1));
+  return new Set([...own, ...[...interpreters.values()].map(({ kind }) => kind)]);
+}
+
+/**
+ * What the objects of one release need together; `pods` is how many there are. undefined: they run nothing. Where a pod may run is
+ * said when it is the same for all of them. The sum of limits is none: what has no limit is not in it.
+ */
+export function releaseRequirements(objects: readonly JsonObject[], interpreters: Interpreters): Requirements | undefined {
+  let requests: Amounts = new Map();
+  const places: Omit<Requirements, "resources">[] = [];
+  for (const object of objects) {
+    const identity = identityOf(object);
+    if (identity === undefined) continue;
+    const { desiredReplicas = REPLICAS_DEFAULT, replicaRequirements } = feedOrderOf(identity, object, interpreters);
+    if (replicaRequirements === undefined) continue;
+    const { resources, ...place } = replicaRequirements;
+    const replicas = BigInt(desiredReplicas);
+    const own = new Map([...parsed(resources?.requests), [PODS, ONE] as const]);
+    requests = added(requests, new Map([...own].map(([name, amount]) => [name, amount * replicas])));
+    places.push(place);
+  }
+  const [first] = places;
+  if (first === undefined) return undefined;
+  const place = places.every((each) => deepEqual(each, first)) ? first : {};
+  return { ...place, resources: { requests: textsOf(requests) } };
 }
 
 function replicasAt(template: JsonObject, path: string): number {
@@ -81,8 +119,12 @@ function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"r
   // A limit that is not set is no limit, whatever the overhead.
   const total = added(whole, which === "requests" ? overhead : new Map([...overhead].filter(([name]) => whole.has(name))));
   if (total.size === 0) return {};
-  const texts = [...total].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, amount]) => [name, formatted(name, amount)]);
-  return { [which]: Object.fromEntries(texts) as Record<string, string> };
+  return { [which]: textsOf(total) };
+}
+
+function textsOf(amounts: Amounts): Record<string, string> {
+  const texts = [...amounts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, amount]) => [name, formatted(name, amount)]);
+  return Object.fromEntries(texts) as Record<string, string>;
 }
 
 function containersOf(pod: JsonObject, field: "containers" | "initContainers"): readonly JsonObject[] {

@@ -114,11 +114,15 @@ function phaseOf(status: string): Phase {
   return ReleasePhase.catch("unknown").parse(status);
 }
 
-/** From helm's last error on; without addresses and paths of ours, which mean nothing to anybody. */
 function messageOf({ stderr }: HelmResult, { access, helm }: { readonly access: ClusterAccess; readonly helm: Helm }): string {
+  return failureText(stderr.replaceAll(access.server, "the cluster"), helm);
+}
+
+/** From helm's last error on; without paths of ours, which mean nothing to anybody. */
+export function failureText(stderr: string, { directory }: Pick<Helm, "directory">): string {
   const said = stderr.trim();
   const from = said.lastIndexOf("\nError: ");
   const error = (from === -1 ? said : said.slice(from + 1)).replace(/^Error: /, "");
-  const clean = error.replaceAll(access.server, "the cluster").replaceAll(`${helm.directory}/`, "");
+  const clean = error.replaceAll(`${directory}/`, "");
   return clean === "" ? "helm failed and did not say why" : clean.slice(0, MESSAGE_CHARS_MAX);
 }

@@ -1,12 +1,13 @@
-// Dividing Subscription + templates -> FeedInventory of the same name, which the scheduler divides by.
+// Dividing Subscription + templates + what its charts need -> FeedInventory of the same name, which the scheduler divides by.
 
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
 import { changesBeyondStatus } from "#controller-manager/changes.ts";
+import type { ChartNeeds } from "#controller-manager/controllers/chart-needs/controller.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by, feedCandidates } from "#controller-manager/informers.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
-import { manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
+import { chartFeedKeys, manifestFeedKeys, resolveFeed } from "#delivery/feeds.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
@@ -15,18 +16,21 @@ import { planInventory, type InventoryStep } from "./plan.ts";
 export interface FeedInventoryDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
   readonly interpreters: InterpreterRegistry;
+  readonly chartNeeds: ChartNeeds;
 }
 
 export function feedInventoryController(deps: FeedInventoryDeps): Controller {
-  const { informers, events, log, crossNamespaceFeeds, interpreters } = deps;
-  const { subscriptions, feedInventories, manifests } = informers;
+  const { informers, events, log, crossNamespaceFeeds, interpreters, chartNeeds } = deps;
+  const { subscriptions, feedInventories, manifests, helmCharts } = informers;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     const subscription = subscriptions.get(key);
     if (subscription === undefined) return done;
     const rules = { subscriptionNamespace: subscription.metadata.namespace ?? "", crossNamespaceFeeds };
     const feeds = subscription.spec.feeds.map((feed) => resolveFeed(feed, feedCandidates(feed, informers), rules));
-    const step = planInventory(subscription, { feeds, current: feedInventories.get(key), interpreters: interpreters.current() });
+    const current = feedInventories.get(key);
+    const facts = { feeds, current, interpreters: interpreters.current(), chartNeeds: chartNeeds.of };
+    const step = planInventory(subscription, facts);
     if (step.type === "none") return done;
     await carryOut(step, deps, signal);
     log.info("feed-inventory.changed", { change: step.type, subscription: key, reason: step.reason });
@@ -46,6 +50,9 @@ export function feedInventoryController(deps: FeedInventoryDeps): Controller {
           ? manifestFeedKeys(manifest).flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf))
           : [],
       ),
+      // Its status decides, too.
+      source(helmCharts, (chart) => chartFeedKeys(chart).flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf))),
+      chartNeeds.source,
       source(interpreters.informer, () => subscriptions.list().map(keyTextOf)),
     ],
     reconcile,

@@ -18,6 +18,7 @@ interface Story {
 }
 
 const NONE = new Map();
+const facts = { interpreters: NONE, chartNeeds: () => undefined };
 
 function feedOf(text: string): ResolvedFeed {
   const [name = "", replicas] = text.split(" ");
@@ -51,7 +52,7 @@ function subscriptionOf({ strategy, deleting = false, feeds }: Story): Subscript
 function currentOf({ current, owner = "sub-uid" }: Story): FeedInventory | undefined {
   if (current === undefined) return undefined;
   const story: Story = { strategy: "Dividing", feeds: current };
-  const made = planInventory(subscriptionOf(story), { feeds: current.map(feedOf), current: undefined, interpreters: NONE });
+  const made = planInventory(subscriptionOf(story), { feeds: current.map(feedOf), current: undefined, ...facts });
   if (made.type !== "create") throw new Error("The story's inventory cannot be made");
   const { metadata, ...rest } = made.inventory;
   const ownerReferences = metadata.ownerReferences?.map((reference) => ({ ...reference, uid: owner })) ?? [];
@@ -59,7 +60,7 @@ function currentOf({ current, owner = "sub-uid" }: Story): FeedInventory | undef
 }
 
 const stepOf = (story: Story): InventoryStep =>
-  planInventory(subscriptionOf(story), { feeds: story.feeds.map(feedOf), current: currentOf(story), interpreters: NONE });
+  planInventory(subscriptionOf(story), { feeds: story.feeds.map(feedOf), current: currentOf(story), ...facts });
 
 testGolden("controllers/feed-inventory.md", (lines) => {
   const step = stepOf(parse(lines.join("\n")) as Story);
@@ -91,4 +92,23 @@ test("an inventory carries upstream's labels, and goes with its Subscription", (
       },
     ],
   });
+});
+
+test("a chart counts with what one release needs; until it is counted, with what it needed before", () => {
+  const feed = { apiVersion: "apps.clusternet.io/v1alpha1", kind: "HelmChart", namespace: "shop", name: "web" };
+  const subscription = subscriptionOf({ strategy: "Dividing", feeds: [] });
+  const needs = { resources: { requests: { cpu: "1", pods: "2" } } };
+  const plan = (current: FeedInventory | undefined, counted: boolean): InventoryStep =>
+    planInventory(subscription, {
+      feeds: [{ feed, found: true, template: { apiVersion: feed.apiVersion, kind: feed.kind }, identity: feed }],
+      current,
+      interpreters: NONE,
+      chartNeeds: () => (counted ? { requirements: needs } : undefined),
+    });
+  const counted = plan(undefined, true);
+  if (counted.type !== "create") throw new Error(counted.type);
+  expect(counted.inventory.spec.feeds).toEqual([{ ...feed, replicaRequirements: needs }]);
+  expect(plan(counted.inventory, false).type).toBe("none");
+  const uncounted = plan(undefined, false);
+  expect(uncounted.type === "create" && uncounted.inventory.spec.feeds).toEqual([feed]);
 });

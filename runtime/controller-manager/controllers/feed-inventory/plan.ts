@@ -2,14 +2,16 @@
 //
 // (INV-1) Written only when every feed was found: a scheduler must not divide on half of what is wanted. Until then the last one stays.
 // (INV-2) One that somebody else owns is left alone: other controllers may keep inventories, the CRD is the contract.
+// (INV-3) A chart that is not counted keeps the numbers that it had, and stops nobody else.
 
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { createdByValues, labels } from "#api/names.ts";
-import type { ResolvedFeed } from "#delivery/feeds.ts";
+import { isChartFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { Interpreters } from "#delivery/interpreters.ts";
 import { nameLabel } from "#delivery/names.ts";
-import { feedOrderOf } from "#delivery/replica-requirements.ts";
+import { feedOrderOf, type FeedOrder, type Requirements } from "#delivery/replica-requirements.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 export interface InventoryFacts {
@@ -18,6 +20,8 @@ export interface InventoryFacts {
   /** The FeedInventory of the same name. */
   readonly current: FeedInventory | undefined;
   readonly interpreters: Interpreters;
+  /** What one release of a chart needs; undefined: it is not counted yet, or cannot be. */
+  chartNeeds(chart: Feed): { readonly requirements: Requirements | undefined } | undefined;
 }
 
 export type InventoryStep =
@@ -25,7 +29,8 @@ export type InventoryStep =
   | { readonly type: "create" | "update"; readonly inventory: FeedInventory; readonly reason: string }
   | { readonly type: "delete"; readonly inventory: FeedInventory; readonly reason: string };
 
-export function planInventory(subscription: Subscription, { feeds, current, interpreters }: InventoryFacts): InventoryStep {
+export function planInventory(subscription: Subscription, facts: InventoryFacts): InventoryStep {
+  const { feeds, current } = facts;
   const none = (reason: string): InventoryStep => ({ type: "none", reason });
   if (subscription.metadata.deletionTimestamp !== undefined)
     return none("the Subscription is being deleted, and this goes with it");
@@ -38,13 +43,13 @@ export function planInventory(subscription: Subscription, { feeds, current, inte
   }
   const missing = feeds.flatMap((feed) => (feed.found ? [] : [feed.message]));
   if (missing.length > 0) return none(`not every feed is known: ${missing.join("; ")}`);
-  const inventory = inventoryOf(subscription, feeds, interpreters);
+  const inventory = inventoryOf(subscription, facts);
   if (current === undefined) return { type: "create", inventory, reason: "there is none yet" };
   const isSame = deepEqual(current.spec, inventory.spec) && hasLabels(current, inventory);
   return isSame ? none("up to date") : { type: "update", inventory, reason: "templates or feeds changed" };
 }
 
-function inventoryOf(subscription: Subscription, feeds: readonly ResolvedFeed[], interpreters: Interpreters): FeedInventory {
+function inventoryOf(subscription: Subscription, facts: InventoryFacts): FeedInventory {
   const { name, namespace = "", uid = "" } = subscription.metadata;
   return {
     apiVersion: FeedInventory.apiVersion,
@@ -63,9 +68,21 @@ function inventoryOf(subscription: Subscription, feeds: readonly ResolvedFeed[],
       ],
     },
     spec: {
-      feeds: feeds.flatMap((resolved) => (resolved.found ? [feedOrderOf(resolved.feed, resolved.template, interpreters)] : [])),
+      feeds: facts.feeds.flatMap((resolved) => (resolved.found ? [orderOf(resolved, facts)] : [])),
     },
   };
+}
+
+function orderOf(
+  { feed, template, identity }: ResolvedFeed & { readonly found: true },
+  { current, interpreters, chartNeeds }: InventoryFacts,
+): FeedOrder {
+  const order = feedOrderOf(feed, template, interpreters);
+  if (!isChartFeed(feed)) return order;
+  const counted = chartNeeds(identity);
+  const before = current?.spec.feeds.find((each) => feedKey(each) === feedKey(feed))?.replicaRequirements;
+  const requirements = counted === undefined ? before : counted.requirements;
+  return { ...order, ...(requirements === undefined ? {} : { replicaRequirements: requirements }) };
 }
 
 function hasLabels(current: FeedInventory, wanted: FeedInventory): boolean {
