@@ -347,6 +347,7 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
   Localization: ["status", "status.observedGeneration", "status.conditions"],
   HelmChart: ["status.observedGeneration", "status.conditions"],
   HelmRelease: [
+    ...delivery,
     "status.chartVersion",
     "status.releasedAs",
     "status.releasedHash",

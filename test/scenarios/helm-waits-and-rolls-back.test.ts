@@ -1,5 +1,5 @@
-// The options that say how carefully a chart is installed, with the real helm: wait, atomic, upgradeAtomic, timeoutSeconds, replaceCRDs;
-// and a helm that is killed in the middle of an upgrade.
+// The options that say how carefully a chart is installed and removed, with the real helm: wait, atomic, upgradeAtomic, timeoutSeconds,
+// replaceCRDs, Retain; and a helm that is killed in the middle of an upgrade.
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -59,6 +59,7 @@ beforeAll(async () => {
     waiting: [{ "templates/pod.yaml": pod }],
     careful: [{ "templates/settings.yaml": settings }, { "templates/settings.yaml": settings, "templates/pod.yaml": pod }],
     killed: [{ "templates/settings.yaml": settings }, { "templates/settings.yaml": settings, "templates/pod.yaml": pod }],
+    kept: [{ "templates/settings.yaml": settings }],
     crds: [
       { "crds/shelf.yaml": definition("width"), "templates/settings.yaml": settings },
       { "crds/shelf.yaml": definition("height"), "templates/settings.yaml": settings },
@@ -222,6 +223,22 @@ test("a helm that is killed in the middle of an upgrade leaves it pending, says 
   const { status } = await releaseIs("killed", "deployed");
   expect(status).toMatchObject({ version: 3, chartVersion: "1.1.0" });
   expect((await child.client.get(Secret, record, bed.signal))?.metadata.labels?.["status"]).not.toBe("pending-upgrade");
+});
+
+test("onDelete Retain, set in the same moment: the release and its objects stay, and can be taken up again", async () => {
+  await subscribe("kept", {});
+  await releaseIs("kept", "deployed");
+  const body = { spec: { delivery: { onDelete: "Retain" } } };
+  await bed.parent.patch(Subscription, { namespace: SHOP, name: "kept" }, { type: "merge", body }, bed.signal);
+  await unsubscribe("kept");
+  expect(await release("kept")).toBeUndefined();
+  expect(await version("kept")).toBe("1.0.0");
+  const record = { namespace: "apps", name: "sh.helm.release.v1.kept.v1" };
+  expect((await child.client.get(Secret, record, bed.signal))?.metadata.labels?.["status"]).toBe("deployed");
+  await subscribe("kept", {});
+  expect((await releaseIs("kept", "deployed")).status).toMatchObject({ version: 2 });
+  await unsubscribe("kept");
+  expect(await version("kept")).toBeUndefined();
 });
 
 /** Process id of a helm that this process started, as an agent does. */

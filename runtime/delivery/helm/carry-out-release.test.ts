@@ -188,6 +188,19 @@ test("a deleted release is uninstalled once", async () => {
   expect((await runs()).filter((line) => line.startsWith("uninstall"))).toHaveLength(1);
 });
 
+test("a deleted release whose policy says Retain stays, and so does one that gets another name", async () => {
+  const runner = createReleaseRunner();
+  await runner.carryOut(stored, deps(), never);
+  stored = { ...stored, spec: { ...stored.spec, releaseName: "other", delivery: { onDelete: "Retain" } } };
+  await rm(join(directory, "state"));
+  await runner.carryOut(stored, deps(), never);
+  expect(stored.status).toMatchObject({ releasedAs: "apps/other", phase: "deployed" });
+  stored = { ...stored, metadata: { ...stored.metadata, deletionTimestamp: "2030-01-01T00:00:00Z" } };
+  await runner.carryOut(stored, deps(), never);
+  expect(stored.status?.conditions?.at(-1)).toMatchObject({ type: "Removed", status: "True", reason: "Retained" });
+  expect((await runs()).filter((line) => line.startsWith("uninstall"))).toEqual([]);
+});
+
 test("hundreds of failing runs leave nothing behind", async () => {
   await writeFile(join(directory, "broken"), "");
   const runner = createReleaseRunner();

@@ -5,6 +5,7 @@
 // (REL-3) Of two HelmReleases for one release the older one has it; the other one fails and says so, and never uninstalls it.
 // (REL-4) A failure is tried again later and later, at once when the spec changes.
 // (REL-5) A release that is pending while we are the one who delivers was left so by a run that was killed: it is taken up again.
+// (REL-6) With spec.delivery.onDelete Retain nothing is uninstalled: neither when it is deleted, nor for a new name or namespace.
 
 import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
@@ -20,6 +21,7 @@ import { backoffMs, type Backoff } from "#std/backoff.ts";
 import type { Clock } from "#std/clock.ts";
 import { errorChain } from "#std/errors.ts";
 import type { Logger } from "#std/log.ts";
+import { policyOf } from "#delivery/policy.ts";
 import { ChartError } from "./charts/chart-error.ts";
 import type { ChartStore } from "./charts/chart-store.ts";
 import type { Access } from "./charts/fetch.ts";
@@ -188,7 +190,7 @@ interface InSession {
 async function uninstallFormer(release: HelmRelease, { session, deps }: InSession, signal: AbortSignal): Promise<void> {
   const former = release.status?.releasedAs;
   if (former === undefined || former === releaseKeyText(releaseKeyOf(release))) return;
-  if (isWantedByAnother(former, release, deps.others(release))) return;
+  if (isRetainedRelease(release) || isWantedByAnother(former, release, deps.others(release))) return;
   await uninstall({ release, key: parseKey(former), session }, signal);
 }
 
@@ -197,7 +199,8 @@ async function remove(release: HelmRelease, deps: ReleaseDeps, signal: AbortSign
   if (isConditionTrue(release.status?.conditions, conditionTypes.removed)) return undefined;
   const releasedAs = release.status?.releasedAs;
   let failure: ReleaseFailure | undefined;
-  if (releasedAs !== undefined && !isWantedByAnother(releasedAs, release, deps.others(release))) {
+  const isRetained = isRetainedRelease(release);
+  if (releasedAs !== undefined && !isRetained && !isWantedByAnother(releasedAs, release, deps.others(release))) {
     try {
       await using session = await openSession(deps, signal);
       await uninstall({ release, key: parseKey(releasedAs), session }, signal);
@@ -206,9 +209,10 @@ async function remove(release: HelmRelease, deps: ReleaseDeps, signal: AbortSign
       failure = failureOf(error);
     }
   }
-  const status = removedStatus(release, failure, clock.now());
+  const status = removedStatus(release, { failure, isRetained }, clock.now());
   await patchStatusIfChanged(parent, { type: HelmRelease, object: release, status }, signal);
-  if (failure === undefined) deps.log.info("helm-release.uninstalled", { release: releasedAs });
+  if (failure === undefined)
+    deps.log.info(isRetained ? "helm-release.retained" : "helm-release.uninstalled", { release: releasedAs });
   else deps.events.record(release, { type: "Warning", reason: warningEventReasons.helmReleaseFailure, message: failure.message });
   return failure;
 }
@@ -225,6 +229,11 @@ async function uninstall(
     if (error instanceof HelmError && isNoRelease({ stderr: error.message })) return;
     throw error;
   }
+}
+
+/** (REL-6) */
+function isRetainedRelease({ spec }: HelmRelease): boolean {
+  return policyOf(spec).onDelete === "Retain";
 }
 
 function parseKey(text: string): ReleaseKey {

@@ -7,6 +7,7 @@ import { finalizers } from "#api/names.ts";
 import { isJsonObject } from "#delivery/json.ts";
 import { helmReleaseLabels, helmReleaseName } from "#delivery/names.ts";
 import { pullSecretOf } from "./charts/access.ts";
+import { withPolicy } from "#delivery/policy.ts";
 import { decodeRaw } from "#delivery/render.ts";
 import * as z from "zod";
 
@@ -86,6 +87,7 @@ function describedRelease(description: Description, { key, values, chart: text }
       ...spec,
       ...(secret === undefined ? {} : { chartPullSecret: secret }),
       releaseName: metadata.name,
+      ...withPolicy(description.spec.delivery),
       ...(overrides === "" ? {} : { overrides: Buffer.from(overrides, "utf8").toString("base64") }),
     },
   };

@@ -62,17 +62,25 @@ export function failedStatus(
   };
 }
 
-export function removedStatus(release: HelmRelease, failure: ReleaseFailure | undefined, now: number): Status {
+/** `isRetained`: its policy leaves it in the cluster. */
+export function removedStatus(
+  release: HelmRelease,
+  { failure, isRetained }: { readonly failure: ReleaseFailure | undefined; readonly isRetained: boolean },
+  now: number,
+): Status {
+  const removed = isRetained
+    ? "The release stays in the cluster: spec.delivery.onDelete is Retain"
+    : "The release is uninstalled";
   const condition = {
     type: conditionTypes.removed,
     status: failure === undefined ? "True" : "False",
-    reason: failure?.reason ?? "Removed",
-    message: failure?.message ?? "The release is uninstalled",
+    reason: failure?.reason ?? (isRetained ? "Retained" : "Removed"),
+    message: failure?.message ?? removed,
     observedGeneration: release.metadata.generation ?? 0,
   } as const;
   const set = setCondition(release.status?.conditions, condition, now);
   return {
-    phase: failure === undefined ? "uninstalled" : "uninstalling",
+    ...(isRetained ? {} : { phase: failure === undefined ? "uninstalled" : "uninstalling" }),
     description: condition.message,
     conditions: set,
   };

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { ageColumn, defineKind, extension, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { bytes, int64 } from "#api/fields.ts";
 import { categories, groups, versions } from "#api/names.ts";
+import { DeliveryPolicy } from "./delivery-policy.ts";
 import { helmReleaseExamples } from "./examples.ts";
 import { helmColumns, helmOptionsShape } from "./helm-options.ts";
 
@@ -14,6 +15,7 @@ const spec = z
     releaseName: z.string().optional().describe("Name of the release; absent only on objects of old versions."),
     targetNamespace: z.string().describe("Namespace of the child to install into."),
     overrides: bytes.optional().describe("Values, as JSON."),
+    delivery: DeliveryPolicy.optional(),
   })
   .describe("Which chart, its values, and how to install it.");
 

@@ -8,6 +8,7 @@ import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
 import { releasesStatus } from "#delivery/helm/release-status.ts";
+import { policyPatch } from "#delivery/policy.ts";
 import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { removeFinalizer } from "#kube/finalizers.ts";
@@ -85,7 +86,8 @@ async function carryOut(description: Description, { action, deps }: Planned, sig
       };
       // A merge patch removes only what it names.
       const gone = Object.keys(action.current.spec).filter((member) => !Object.hasOwn(wanted.spec, member));
-      const spec = { ...wanted.spec, ...Object.fromEntries(gone.map((member) => [member, null])) };
+      const delivery = policyPatch(action.current.spec.delivery, wanted.spec.delivery);
+      const spec = { ...wanted.spec, ...Object.fromEntries(gone.map((member) => [member, null])), delivery };
       await client.patch(HelmRelease, keyOf(wanted), { type: "merge", body: { metadata, spec } }, signal);
       break;
     }

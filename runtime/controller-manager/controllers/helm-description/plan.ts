@@ -1,11 +1,13 @@
 // Which HelmReleases a Helm Description needs: made, changed and deleted one by one. Pure.
 //
 // (HDE-1) A HelmRelease is deleted only when its Description is, or when a readable Description no longer names its chart.
+// (HDE-2) A policy that was changed together with the deletion is handed on first: it may say that the releases stay.
 
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { describedReleases } from "#delivery/helm/describe-releases.ts";
 import type { ChartRelease } from "#delivery/helm/release-status.ts";
+import { withPolicy } from "#delivery/policy.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 export type ReleaseAction =
@@ -24,7 +26,7 @@ export interface ReleasesPlan {
 /** `existing`: the HelmReleases that were made from this Description. */
 export function planReleases(description: Description, existing: readonly HelmRelease[]): ReleasesPlan {
   if (description.metadata.deletionTimestamp !== undefined) {
-    const actions = existing.filter(isThere).map(deletion("its Description is being deleted"));
+    const actions = existing.filter(isThere).map(removal(description, "its Description is being deleted"));
     return { actions, charts: [], problems: [] };
   }
   const { releases, problems } = describedReleases(description);
@@ -35,7 +37,7 @@ export function planReleases(description: Description, existing: readonly HelmRe
   return {
     actions: [
       ...releases.flatMap(({ release }) => planOne(release, currentOf(release))),
-      ...obsolete.map(deletion("its chart is not named any more")),
+      ...obsolete.map(removal(description, "its chart is not named any more")),
     ],
     charts: releases.map(({ chart, release }) => ({ chart, release: currentOf(release) })),
     problems,
@@ -61,6 +63,11 @@ function isThere({ metadata }: HelmRelease): boolean {
   return metadata.deletionTimestamp === undefined;
 }
 
-function deletion(reason: string): (release: HelmRelease) => ReleaseAction {
-  return (release) => ({ type: "delete", release, reason });
+function removal({ spec: { delivery } }: Description, reason: string): (release: HelmRelease) => ReleaseAction {
+  return (current) => {
+    if (deepEqual(current.spec.delivery, delivery)) return { type: "delete", release: current, reason };
+    const { delivery: _before, ...rest } = current.spec;
+    const release = { ...current, spec: { ...rest, ...withPolicy(delivery) } };
+    return { type: "update", release, current, reason: "delivery policy changed" };
+  };
 }
