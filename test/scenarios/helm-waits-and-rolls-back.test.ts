@@ -235,8 +235,13 @@ test("onDelete Retain, set in the same moment: the release and its objects stay,
   expect(await version("kept")).toBe("1.0.0");
   const record = { namespace: "apps", name: "sh.helm.release.v1.kept.v1" };
   expect((await child.client.get(Secret, record, bed.signal))?.metadata.labels?.["status"]).toBe("deployed");
+  // What is edited meanwhile is put back by the next upgrade.
+  const edited = { data: { version: "edited" } };
+  const key = { namespace: "apps", name: "kept" };
+  await child.client.patch(ConfigMap, key, { type: "merge", body: edited, fieldManager: "kubectl-edit" }, bed.signal);
   await subscribe("kept", {});
   expect((await releaseIs("kept", "deployed")).status).toMatchObject({ version: 2 });
+  expect(await version("kept")).toBe("1.0.0");
   await unsubscribe("kept");
   expect(await version("kept")).toBeUndefined();
 });

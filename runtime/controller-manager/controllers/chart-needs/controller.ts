@@ -43,7 +43,7 @@ export interface ChartNeedsDeps extends DeliveryDeps {
 
 export interface ChartNeeds {
   /** undefined: it has no workloads, or is not counted yet. */
-  of(chart: Feed): Counted | undefined;
+  readonly of: (chart: Feed) => Counted | undefined;
   /** The Subscriptions whose charts were counted anew. */
   readonly source: Source;
 }

@@ -21,7 +21,7 @@ export interface InventoryFacts {
   readonly current: FeedInventory | undefined;
   readonly interpreters: Interpreters;
   /** What one release of a chart needs; undefined: it is not counted yet, or cannot be. */
-  chartNeeds(chart: Feed): { readonly requirements: Requirements | undefined } | undefined;
+  readonly chartNeeds: (chart: Feed) => { readonly requirements: Requirements | undefined } | undefined;
 }
 
 export type InventoryStep =
