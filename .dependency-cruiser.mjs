@@ -16,7 +16,7 @@ const layers = [
   ["^runtime/controller-manager/", ["delivery", "kube", "api", "std"]],
   ["^runtime/cli/", ["delivery", "kube", "api", "std"]],
   ["^cluster-api-integration/", ["install", "kube", "api", "std"]],
-  ["^pulumi/", ["install", "api", "std"]],
+  ["^pulumi/", ["delivery", "install", "kube", "api", "std"]],
 ];
 
 const layerRules = layers.map(([from, allowed]) => {

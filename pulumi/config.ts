@@ -5,7 +5,8 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import { toError } from "#std/errors.ts";
 import { checkArguments, withoutUndefined } from "#pulumi/components/arguments.ts";
-import type { ClusternetFleetArgs, FleetSubscriptionArgs } from "#pulumi/components/clusternet-fleet.ts";
+import type { ClusternetFleetArgs } from "#pulumi/components/clusternet-fleet.ts";
+import type { FleetSubscriptionArgs } from "#pulumi/components/fleet-delivery.ts";
 
 const childSchema = z.strictObject({
   name: z.string(),
@@ -14,6 +15,7 @@ const childSchema = z.strictObject({
   context: z.string().optional(),
   labels: z.record(z.string(), z.string()).optional(),
   syncMode: z.enum(["Pull", "Push", "Dual"]).optional(),
+  validFor: z.string().optional(),
 });
 
 const settingsSchema = z.object({

@@ -1,6 +1,6 @@
 // A chart, who gets it, and values for all and for one. Plain data: objects.yaml says the same for kubectl.
 
-const chart = { namespace: "shop", name: "podinfo" };
+const chart = { namespace: "charts", name: "podinfo" };
 const feed = { apiVersion: "apps.clusternet.io/v1alpha1", kind: "HelmChart", ...chart };
 
 export const helmChart = {

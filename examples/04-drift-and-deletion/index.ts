@@ -7,9 +7,8 @@ import * as clusternet from "pulumi-clusternet";
 import { manifests, subscriptions } from "./objects.ts";
 
 const config = new pulumi.Config();
-const parent = new k8s.Provider("parent", {
-  kubeconfig: readFileSync(`${config.require("kubeconfigs")}/parent.kubeconfig`, "utf8"),
-});
+const kubeconfig = readFileSync(`${config.require("kubeconfigs")}/parent.kubeconfig`, "utf8");
+const parent = new k8s.Provider("parent", { kubeconfig });
 
 const shop = new k8s.core.v1.Namespace("shop", { metadata: { name: "shop" } }, { provider: parent });
 
@@ -18,9 +17,11 @@ const templates = manifests.map(
 );
 
 for (const subscription of subscriptions) {
-  new clusternet.Subscription(
+  const delivered = new clusternet.Subscription(
     subscription.metadata.name,
     { ...subscription, waitFor: ["condition=Delivered"] },
     { provider: parent, dependsOn: templates },
   );
+  // Until then it says which clusters are not there yet, and why: a conflict with what exists, say.
+  clusternet.showProgress(delivered, { kubeconfig, after: templates });
 }

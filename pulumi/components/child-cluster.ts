@@ -11,6 +11,7 @@ import {
   type SyncMode,
 } from "#install/child.ts";
 import { INSTALL_DEFAULTS } from "#install/object.ts";
+import { duration } from "#std/options.ts";
 import { Agent, agentArgumentsShape, CLUSTER_NAME_LENGTH_MAX } from "./agent.ts";
 import { checkArguments, componentArgumentsShape, dnsLabel, known, withoutUndefined } from "./arguments.ts";
 import { clusterAccessShape, hasOneAccess, ONE_OF_ACCESS, providerOf, requireProvider, type ClusterAccess } from "./cluster.ts";
@@ -33,6 +34,11 @@ export interface ChildClusterArgs extends ComponentArgs, ClusterAccess {
   readonly bootstrapSecret: pulumi.Input<string>;
   /** Keeps the tokens of two fleets on one parent apart. Default `fleet`. */
   readonly fleet?: string;
+  /**
+   * How long the child may take to join, such as `24h`, counted from the creation of its grant on the parent. A child that is in stays.
+   * Default: as long as the resource is there.
+   */
+  readonly validFor?: string;
   /** ClusterRole that decides what the parent may deploy in this child. */
   readonly deployerClusterRole?: string;
 }
@@ -55,6 +61,10 @@ export const childClusterArgumentsShape = {
     z.string().min(BOOTSTRAP_SECRET_LENGTH_MIN, `Must have at least ${String(BOOTSTRAP_SECRET_LENGTH_MIN)} characters`),
   ),
   fleet: z.string().min(1).optional(),
+  validFor: z
+    .string()
+    .refine((text) => duration.safeParse(text).success, "Must be a duration such as 30m or 24h")
+    .optional(),
   deployerClusterRole: agentArgumentsShape.deployerClusterRole,
 } as const;
 
@@ -81,6 +91,7 @@ export class ChildCluster extends pulumi.ComponentResource {
       clusterNamespace: this.clusterNamespace,
       clusterLabels: args.labels ?? {},
       syncMode: args.syncMode ?? "Pull",
+      ...(args.validFor === undefined ? {} : { validFor: args.validFor }),
       tokenId: token.id,
       tokenSecret: token.secret,
     } as const;

@@ -3,20 +3,15 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
-import type { InputOf } from "#api/define-kind.ts";
-import type { Globalization as GlobalizationKind } from "#api/apps/v1alpha1/globalization.ts";
-import type { Localization as LocalizationKind } from "#api/apps/v1alpha1/localization.ts";
-import type { Subscription as SubscriptionKind } from "#api/apps/v1alpha1/subscription.ts";
-import { manifestObject } from "#install/manifest.ts";
-import { INSTALL_DEFAULTS, type InstallObject } from "#install/object.ts";
-import { checkArguments, componentArgumentsShape, known, namespaceName, withoutUndefined } from "./arguments.ts";
+import { checkArguments, componentArgumentsShape, known, withoutUndefined } from "./arguments.ts";
 import { ChildCluster, childClusterArgumentsShape, type ChildClusterArgs } from "./child-cluster.ts";
 import { clusterAccessShape, hasOneAccess, ONE_OF_ACCESS, providerOf, serverOf, type ClusterAccess } from "./cluster.ts";
 import { ClusterApiIntegration } from "./cluster-api-integration.ts";
 import type { ComponentArgs } from "./component-args.ts";
 import { ControlPlane, controlPlaneArgumentsShape } from "./control-plane.ts";
-import { Globalization, Localization, Manifest, Subscription, type DeepInput } from "./kinds.ts";
-import { templateManifest, templateObjects, TemplateSchema, type Template } from "./templates.ts";
+import { deliver, deliveryArgumentsShape, refuseNamesakes, type DeliveryArgs } from "./fleet-delivery.ts";
+import type { Subscription } from "./kinds.ts";
+import { showProgress } from "./progress.ts";
 
 export interface FleetParentArgs extends ClusterAccess {
   /** `https://host:port` of the parent, as its children reach it. Default: the server of `kubeconfig`. */
@@ -26,42 +21,15 @@ export interface FleetParentArgs extends ClusterAccess {
 }
 
 export type FleetChildArgs = { readonly name: string; readonly clusterNamespace?: string } & ClusterAccess &
-  Pick<ChildClusterArgs, "labels" | "syncMode" | "deployerClusterRole" | "extraArgs">;
+  Pick<ChildClusterArgs, "labels" | "syncMode" | "validFor" | "deployerClusterRole" | "extraArgs">;
 
-export interface FleetSubscriptionArgs {
-  readonly name: string;
-  /** Default `default`. */
-  readonly namespace?: string;
-  readonly spec: DeepInput<InputOf<typeof SubscriptionKind>["spec"]>;
-  /** States that `pulumi up` waits for, such as `condition=Available`. */
-  readonly waitFor?: readonly string[];
-}
-
-export interface FleetGlobalizationArgs {
-  readonly name: string;
-  readonly spec: DeepInput<InputOf<typeof GlobalizationKind>["spec"]>;
-}
-
-export interface FleetLocalizationArgs {
-  readonly name: string;
-  /** Name of the child that it applies to. */
-  readonly child: string;
-  readonly spec: DeepInput<InputOf<typeof LocalizationKind>["spec"]>;
-}
-
-export interface ClusternetFleetArgs extends ComponentArgs {
+export interface ClusternetFleetArgs extends ComponentArgs, DeliveryArgs {
   readonly parent: FleetParentArgs;
   readonly children: readonly FleetChildArgs[];
   /** Root of every child's bootstrap token, at least 16 characters; keep it in a secret config value. */
   readonly bootstrapSecret: pulumi.Input<string>;
-  /** What can be delivered: objects, YAML text, or arguments as of @pulumi/kubernetes. */
-  readonly templates?: readonly Template[];
-  readonly subscriptions?: readonly FleetSubscriptionArgs[];
-  readonly globalizations?: readonly FleetGlobalizationArgs[];
-  readonly localizations?: readonly FleetLocalizationArgs[];
   /** True: clusters of Cluster API on the parent join by themselves. */
   readonly clusterApi?: boolean;
-  readonly reservedNamespace?: string;
   readonly hubServicePort?: number;
   readonly autoApprove?: boolean;
   readonly crdsOnDestroy?: "keep" | "delete";
@@ -83,6 +51,7 @@ const {
   clusterName: _clusterName,
   labels,
   syncMode,
+  validFor,
   deployerClusterRole,
   extraArgs,
   clusterNamespace,
@@ -94,12 +63,11 @@ const childSchema = z
     ...clusterAccessShape,
     labels,
     syncMode,
+    validFor,
     deployerClusterRole,
     extraArgs,
   })
   .refine(hasOneAccess, ONE_OF_ACCESS);
-
-const named = { name: z.string().min(1), spec: z.custom<object>((value) => value !== undefined, "Is required") } as const;
 
 const fleetSchema = z
   .strictObject({
@@ -111,12 +79,7 @@ const fleetSchema = z
     parent: parentSchema,
     children: z.array(childSchema),
     bootstrapSecret: childClusterArgumentsShape.bootstrapSecret,
-    templates: z.array(TemplateSchema).optional(),
-    subscriptions: z
-      .array(z.strictObject({ ...named, namespace: namespaceName.optional(), waitFor: z.array(z.string()).optional() }))
-      .optional(),
-    globalizations: z.array(z.strictObject(named)).optional(),
-    localizations: z.array(z.strictObject({ ...named, child: z.string() })).optional(),
+    ...deliveryArgumentsShape,
     clusterApi: z.boolean().optional(),
   })
   .superRefine(({ children, localizations = [] }, context) => {
@@ -137,17 +100,6 @@ const fleetSchema = z
       }
     });
   });
-
-/** The same object twice, or one resource name of two API groups: the second would overwrite the first. */
-function refuseNamesakes(fleet: string, templates: readonly Template[]): void {
-  const names = templateObjects(templates).map((template) => manifestObject(template, { reservedNamespace: "" }).metadata.name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice === undefined) return;
-  throw new pulumi.RunError(
-    `ClusternetFleet ${fleet} has arguments that cannot work:\n  templates: Two of them would be stored as ${twice}: ` +
-      "a parent has one place for objects of one resource and name",
-  );
-}
 
 export class ClusternetFleet extends pulumi.ComponentResource {
   readonly controlPlane: ControlPlane;
@@ -180,66 +132,19 @@ export class ClusternetFleet extends pulumi.ComponentResource {
       ...clusterApi.flatMap(({ resources }) => resources),
     ];
     this.subscriptions = deliver(name, args, { ...inParent, joined, children: this.children });
+    this.#showProgress(args, joined);
     this.registerOutputs({ children: this.children.map(({ clusterName }) => clusterName) });
   }
-}
 
-/** Templates, overrides and Subscriptions, in this order: removed in the opposite one, so that nothing is left without its feed. */
-function deliver(
-  fleet: string,
-  args: ClusternetFleetArgs,
-  place: {
-    readonly parent: pulumi.Resource;
-    readonly provider: k8s.Provider;
-    readonly joined: readonly pulumi.Resource[];
-    readonly children: readonly ChildCluster[];
-  },
-): readonly InstanceType<typeof Subscription>[] {
-  const { parent, provider, joined, children } = place;
-  const reservedNamespace = args.reservedNamespace ?? INSTALL_DEFAULTS.reservedNamespace;
-  const subscriptions = args.subscriptions ?? [];
-  const templates = templateObjects(args.templates ?? []).map((template) => {
-    const allowSubscriptionsFrom = namespacesThatUse(subscriptions, template.metadata.namespace);
-    const manifest = templateManifest(template, { reservedNamespace, allowSubscriptionsFrom });
-    return new Manifest(`${fleet}-${manifest.metadata.name}`, manifestArgs(manifest), {
-      parent,
-      provider,
-      dependsOn: [...joined],
+  /** Only a kubeconfig can be asked from here; what a provider of the user's own is configured with, the provider alone knows. */
+  #showProgress({ parent, subscriptions = [] }: ClusternetFleetArgs, after: readonly pulumi.Resource[]): void {
+    const { kubeconfig, context } = parent;
+    if (kubeconfig === undefined) return;
+    const options = { kubeconfig, ...(context === undefined ? {} : { context }), shownWith: this, after };
+    this.subscriptions.forEach((subscription, index) => {
+      if ((subscriptions[index]?.waitFor ?? []).length > 0) showProgress(subscription, options);
     });
-  });
-  const afterTemplates = { parent, provider, dependsOn: [...joined, ...templates] };
-  const globalizations = (args.globalizations ?? []).map(
-    ({ name, spec }) => new Globalization(`${fleet}-${name}`, { metadata: { name }, spec }, afterTemplates),
-  );
-  const localizations = (args.localizations ?? []).map(({ name, child, spec }) => {
-    const namespace = children.find(({ clusterName }) => clusterName === child)?.clusterNamespace ?? "";
-    return new Localization(`${fleet}-${child}-${name}`, { metadata: { name, namespace }, spec }, afterTemplates);
-  });
-  const dependsOn = [...joined, ...templates, ...globalizations, ...localizations];
-  return subscriptions.map(
-    ({ name, namespace = "default", spec, waitFor }) =>
-      new Subscription(
-        `${fleet}-${name}`,
-        { metadata: { name, namespace }, spec, ...(waitFor === undefined ? {} : { waitFor }) },
-        { parent, provider, dependsOn },
-      ),
-  );
-}
-
-function manifestArgs(manifest: InstallObject): ConstructorParameters<typeof Manifest>[1] {
-  const { metadata, template } = manifest as InstallObject & { readonly template: Record<string, unknown> };
-  return { metadata, template };
-}
-
-/** A program that owns both may feed its Subscriptions from other namespaces: it grants them to itself, and to nobody else. */
-function namespacesThatUse(
-  subscriptions: readonly FleetSubscriptionArgs[],
-  templateNamespace: string | undefined,
-): readonly string[] {
-  const namespaces = subscriptions
-    .map(({ namespace = "default" }) => namespace)
-    .filter((namespace) => namespace !== templateNamespace);
-  return [...new Set(namespaces)].sort();
+  }
 }
 
 interface Server {

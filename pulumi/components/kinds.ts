@@ -15,6 +15,7 @@ import { Subscription as SubscriptionKind } from "#api/apps/v1alpha1/subscriptio
 import { ClusterRegistrationRequest as ClusterRegistrationRequestKind } from "#api/clusters/v1beta1/cluster-registration-request.ts";
 import { ManagedCluster as ManagedClusterKind } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { InputOf, Kind, KindOf } from "#api/define-kind.ts";
+import type { Condition } from "#api/meta.ts";
 import { checkArguments } from "./arguments.ts";
 
 /** A value whose every part may be an output of another resource. */
@@ -53,8 +54,10 @@ function kindResource<TKind extends Kind>(kind: TKind): KindClass<TKind> {
   const resource = class extends k8s.apiextensions.CustomResource {
     constructor(name: string, { waitFor = [], metadata, ...fields }: KindArgs<TKind>, options?: pulumi.CustomResourceOptions) {
       checkKind(kind, name, fields);
-      const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: withWaitFor(metadata, waitFor), ...fields };
-      super(name, object, options);
+      const { apiVersion } = kind;
+      const object = { apiVersion, kind: kind.kind, metadata: withWaitFor(metadata, waitFor), ...fields };
+      // An output exists from the start only if it is named, though it is no input.
+      super(name, { ...object, status: undefined }, options);
     }
   };
   Object.defineProperty(resource, "name", { value: kind.kind });
@@ -72,6 +75,20 @@ export const Manifest = kindResource(ManifestKind);
 export const Subscription = kindResource(SubscriptionKind);
 export const ClusterRegistrationRequest = kindResource(ClusterRegistrationRequestKind);
 export const ManagedCluster = kindResource(ManagedClusterKind);
+
+/**
+ * What a resource's status says of one condition, such as `Available`, once `pulumi up` is done with the resource; with `waitFor` that is
+ * when it holds. undefined: nothing yet. `pulumi refresh` reads it anew.
+ */
+export function conditionOf(resource: WithConditions, type: string): pulumi.Output<ResourceCondition | undefined> {
+  return resource.status.apply((status) => status?.conditions?.find((condition) => condition.type === type));
+}
+
+export type ResourceCondition = Readonly<Condition>;
+
+interface WithConditions {
+  readonly status: pulumi.Output<{ readonly conditions?: readonly ResourceCondition[] | undefined } | undefined>;
+}
 
 export type GlobalizationArgs = KindArgs<typeof GlobalizationKind>;
 export type LocalizationArgs = KindArgs<typeof LocalizationKind>;

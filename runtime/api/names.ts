@@ -323,6 +323,8 @@ export const roles = {
   chartPullSecrets: "clusternet:chart-pull-secrets",
   /** Ours. In such a namespace: Role and RoleBinding that let one child read one pull secret are this and a hash. */
   chartPullSecretPrefix: "clusternet-chart-",
+  /** Ours. In such a namespace: Role and RoleBinding that let the parent read one pull secret are this and the secret's name. */
+  chartSourcePrefix: "clusternet-charts-",
   /** Ours. On the parent, dedicated namespace: Role and RoleBinding of one child's identity. */
   child: "clusternet-agent",
   /** Ours. On the parent: ClusterRole and ClusterRoleBinding of one child's identity are this and the cluster id. */

@@ -27,6 +27,8 @@ export interface ChildOnParent {
   /** Labels that the ManagedCluster gets, and the only ones that the agent may claim. */
   readonly clusterLabels?: Readonly<Record<string, string>>;
   readonly syncMode: SyncMode;
+  /** How long after its creation the grant lets the child join, such as `24h`. Default: as long as it is there. */
+  readonly validFor?: string;
   /** Public half of the bootstrap token. */
   readonly tokenId: string;
   readonly tokenSecret: Later;
@@ -95,6 +97,7 @@ export function joinGrantObject(child: ChildOnParent): InstallObject {
       [joinGrantKeys.clusterNamespace]: child.clusterNamespace,
       [joinGrantKeys.clusterLabels]: JSON.stringify(child.clusterLabels ?? {}),
       [joinGrantKeys.syncModes]: child.syncMode,
+      ...(child.validFor === undefined ? {} : { [joinGrantKeys.validFor]: child.validFor }),
     },
   };
 }

@@ -1,6 +1,7 @@
 // What every stage of every installation must hold to: rights, addresses and locked-down containers.
 
 import { describe, expect, test } from "@jest/globals";
+import { chartPullSecretStages } from "./chart-pull-secret.ts";
 import { clusterApiIntegrationStages } from "./cluster-api-integration.ts";
 import { agentStages, bootstrapTokenObject, childNamespaceObject, joinGrantObject } from "./child.ts";
 import { crdObjects, definitionsOwnerObject } from "./crds.ts";
@@ -25,6 +26,7 @@ const objects: readonly InstallObject[] = [
   ...controllerManagerStages({ ...component, reservedNamespace: "clusternet-reserved" }),
   ...clusterApiIntegrationStages({ ...component, parentUrl: "https://parent:6443" }),
   ...agentStages({ ...component, ...child, parentUrl: "https://parent:6443", parentCaPem: "PEM", registrationToken: "a.b" }),
+  ...chartPullSecretStages({ namespace: "charts", name: "registry", systemNamespace: "clusternet-system", caPem: "PEM" }),
   [childNamespaceObject(child), bootstrapTokenObject(child), joinGrantObject(child), definitionsOwnerObject(), ...crdObjects()],
 ].flat();
 

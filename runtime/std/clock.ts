@@ -12,18 +12,31 @@ export interface Clock {
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (durationMs, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const wake = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, durationMs);
-      signal.addEventListener("abort", wake, { once: true });
-    }),
+  sleep: (durationMs, signal) => sleep({ durationMs, holdsProcess: true }, signal),
 };
+
+/** For what nobody waits for: a process that has nothing else to do ends, and does not sleep on. */
+export const backgroundClock: Clock = {
+  ...realClock,
+  sleep: (durationMs, signal) => sleep({ durationMs, holdsProcess: false }, signal),
+};
+
+function sleep(
+  { durationMs, holdsProcess }: { readonly durationMs: number; readonly holdsProcess: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const wake = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, durationMs);
+    if (!holdsProcess) timer.unref();
+    signal.addEventListener("abort", wake, { once: true });
+  });
+}
