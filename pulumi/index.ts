@@ -21,6 +21,7 @@ export type {
   FleetLocalizationArgs,
   FleetSubscriptionArgs,
 } from "#pulumi/components/fleet-delivery.ts";
+export type { FleetQuestion } from "#pulumi/components/fleet-explanation.ts";
 export { Hub, type HubArgs } from "#pulumi/components/hub.ts";
 export {
   Base,
@@ -43,6 +44,7 @@ export {
 export { showProgress, type ProgressOptions } from "#pulumi/components/progress.ts";
 export { Scheduler, type SchedulerArgs } from "#pulumi/components/scheduler.ts";
 export type { Template, TemplateArgs } from "#pulumi/components/templates.ts";
+export { explainValue, type ExplainedValue, type ExplainValueArgs } from "#pulumi/explain-value.ts";
 export {
   helmChart,
   helmValues,

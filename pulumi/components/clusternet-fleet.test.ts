@@ -174,6 +174,53 @@ describe("a fleet of two children", () => {
   });
 });
 
+describe("a fleet explains a value of its own", () => {
+  const greeting = { kind: "ConfigMap", name: "shop", namespace: "default" };
+  const ask = async (question: { readonly child: string; readonly template: typeof greeting }): Promise<unknown> => {
+    const { ClusternetFleet } = await import("./clusternet-fleet.ts");
+    let found: unknown;
+    await recordResources(
+      () =>
+        new ClusternetFleet("f", anArgs()).explainValue({ ...question, path: "/data/greeting" }).apply((each) => (found = each)),
+      { preview: true },
+    );
+    return found;
+  };
+
+  test("with what is said for all and for one child, in a preview", async () => {
+    expect(await ask({ child: "oslo", template: greeting })).toMatchObject({ value: "Hei", template: "Hello" });
+    expect(await ask({ child: "paris", template: greeting })).toMatchObject({ value: "Hello", template: "Hello" });
+  });
+
+  test("and names what it has when it is asked for something else", async () => {
+    const { ClusternetFleet } = await import("./clusternet-fleet.ts");
+    await recordResources(() => {
+      const fleet = new ClusternetFleet("f", anArgs());
+      expect(() => fleet.explainValue({ child: "rome", template: greeting })).toThrow(
+        /no child "rome": it must be one of paris, oslo/,
+      );
+      expect(() => fleet.explainValue({ child: "oslo", template: { ...greeting, name: "x" } })).toThrow(
+        /no template "ConfigMap default\/x": it must be one of ConfigMap default\/shop/,
+      );
+    });
+  });
+});
+
+test("a fleet keeps credentials of chart repositories where they are used, before anything is delivered", async () => {
+  const secret = { name: "registry", namespace: "charts", username: "robot", password: "correct horse" };
+  const resources = await fleetOf(anArgs({ chartPullSecrets: [secret], namespace: "system" }));
+  const binding = resources.find(({ type, name }) => type.endsWith(":RoleBinding") && name.startsWith("f-registry"));
+  expect(binding?.inputs["subjects"]).toEqual([
+    { kind: "ServiceAccount", name: "clusternet-controller-manager", namespace: "system" },
+  ]);
+  expect(binding?.provider).toContain("f-parent");
+  expect(resources.find(({ name }) => name === "f-shop")?.dependsOnAll.has(binding?.urn ?? "")).toBe(true);
+  expect(JSON.stringify(resources.map(({ plainInputs }) => plainInputs))).not.toContain(secret.password);
+  await expect(fleetOf(anArgs({ chartPullSecrets: [{ name: "x", namespace: "charts", username: "robot" }] }))).rejects.toThrow(
+    /chartPullSecrets\[0\]: Give username and password together/,
+  );
+});
+
 describe("a fleet is refused", () => {
   const cases: readonly { readonly when: string; readonly args: Partial<ClusternetFleetArgs>; readonly says: RegExp }[] = [
     {
@@ -209,6 +256,11 @@ describe("a fleet is refused", () => {
       says: /templates\[0\].*kind/s,
     },
     { when: "an argument is unknown", args: { childs: [] } as never, says: /childs/ },
+    {
+      when: "a child may join for a time that is none",
+      args: { children: [{ name: "a", kubeconfig: "x", validFor: "soon" }] },
+      says: /children\[0\]\.validFor: Must be a duration such as 30m or 24h/,
+    },
     { when: "a port cannot be", args: { hubServicePort: 70_000 }, says: /hubServicePort: .*65535/ },
   ];
   test.each(cases)("when $when", async ({ args, says }) => {

@@ -9,6 +9,8 @@ import { clusterAccessShape, hasOneAccess, ONE_OF_ACCESS, providerOf, serverOf, 
 import { ClusterApiIntegration } from "./cluster-api-integration.ts";
 import type { ComponentArgs } from "./component-args.ts";
 import { ControlPlane, controlPlaneArgumentsShape } from "./control-plane.ts";
+import type { ExplainedValue } from "#pulumi/explain-value.ts";
+import { explainInFleet, type FleetQuestion } from "./fleet-explanation.ts";
 import { deliver, deliveryArgumentsShape, refuseNamesakes, type DeliveryArgs } from "./fleet-delivery.ts";
 import type { Subscription } from "./kinds.ts";
 import { showProgress } from "./progress.ts";
@@ -106,11 +108,13 @@ export class ClusternetFleet extends pulumi.ComponentResource {
   readonly children: readonly ChildCluster[];
   readonly parentProvider: k8s.Provider;
   readonly subscriptions: readonly InstanceType<typeof Subscription>[];
+  readonly #args: ClusternetFleetArgs;
 
   constructor(name: string, args: ClusternetFleetArgs, options: pulumi.ComponentResourceOptions = {}) {
     checkArguments(`ClusternetFleet ${name}`, fleetSchema, args);
     refuseNamesakes(name, args.templates ?? []);
     super("clusternet:index:ClusternetFleet", name, { children: args.children.map((child) => child.name) }, options);
+    this.#args = args;
     this.parentProvider = providerOf(`${name}-parent`, args.parent, this);
     const inParent = { parent: this, provider: this.parentProvider };
     this.controlPlane = new ControlPlane(`${name}-control-plane`, controlPlaneArgs(args), inParent);
@@ -134,6 +138,14 @@ export class ClusternetFleet extends pulumi.ComponentResource {
     this.subscriptions = deliver(name, args, { ...inParent, joined, children: this.children });
     this.#showProgress(args, joined);
     this.registerOutputs({ children: this.children.map(({ clusterName }) => clusterName) });
+  }
+
+  /**
+   * Why a field of a template will have its value in one child, from the fleet's own overrides; it works in a preview. HelmCharts are no
+   * templates of a fleet: `clusternet.explainValue` takes one with whatever is said about it.
+   */
+  explainValue({ child, template, path }: FleetQuestion): pulumi.Output<ExplainedValue> {
+    return explainInFleet(this.#args, { child, template, path, children: this.children });
   }
 
   /** Only a kubeconfig can be asked from here; what a provider of the user's own is configured with, the provider alone knows. */

@@ -5,8 +5,6 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { follow, progressText, type Following } from "#pulumi/components/progress.ts";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
 
-type Conditions = NonNullable<NonNullable<Subscription["status"]>["conditions"]>;
-
 const subscription = (conditions: Readonly<Record<string, string>>, generation = 2): Subscription => ({
   apiVersion: "apps.clusternet.io/v1alpha1",
   kind: "Subscription",
@@ -14,10 +12,11 @@ const subscription = (conditions: Readonly<Record<string, string>>, generation =
   spec: {} as Subscription["spec"],
   status: {
     conditions: Object.entries(conditions).map(([type, text]) => {
-      const [status = "", ...message] = text.split(": ");
-      return { type, status, reason: "X", message: message.join(": "), observedGeneration: 2, lastTransitionTime: "" } as Conditions[number];
+      const [status, ...message] = text.split(": ");
+      const value = status as "True" | "False";
+      return { type, status: value, reason: "X", message: message.join(": "), observedGeneration: 2, lastTransitionTime: "" };
     }),
-  } as Subscription["status"],
+  },
 });
 
 test.each<[string, Subscription, string | undefined]>([

@@ -44,7 +44,7 @@ export function progressText(subscription: Pick<SubscriptionKind, "metadata" | "
   const found = STAGES.flatMap((type) => currentCondition(status, { type, generation: metadata.generation })).find(
     ({ type, status: value }) => (type === conditionTypes.deletionBlocked ? value === "True" : value !== "True"),
   );
-  return found === undefined ? undefined : `${found.type}: ${found.message ?? found.reason ?? ""}`;
+  return found === undefined ? undefined : `${found.type}: ${found.message}`;
 }
 
 type Condition = NonNullable<NonNullable<Status>["conditions"]>[number];
@@ -103,21 +103,24 @@ export interface Following {
 }
 
 /** Never throws: a parent that cannot be asked is for whoever waits to complain about. */
-export async function follow({ key, connect, say, clock }: Following, signal: AbortSignal): Promise<void> {
-  await clock.sleep(FIRST_LOOK_MS, signal);
-  if (signal.aborted) return;
+export async function follow(following: Following, signal: AbortSignal): Promise<void> {
+  await following.clock.sleep(FIRST_LOOK_MS, signal);
+  if (!signal.aborted) await look(following, signal);
+}
+
+async function look({ key, connect, say, clock }: Following, signal: AbortSignal): Promise<void> {
   try {
     await using parent = await connect();
     let said: string | undefined;
     for (let waitMs = LOOK_AGAIN_MS; !signal.aborted; waitMs = Math.min(waitMs * GROWTH, LOOK_AGAIN_MS_MAX)) {
       const found = await parent.client.get(SubscriptionKind, key, signal).catch(() => undefined);
       const text = found === undefined ? undefined : progressText(found);
-      if (text !== undefined && text !== said && !signal.aborted) say(text);
+      if (text !== undefined && text !== said) say(text);
       said = text ?? said;
       await clock.sleep(waitMs, signal);
     }
   } catch {
     // The reason may quote the kubeconfig.
-    if (!signal.aborted) say("its progress cannot be shown, because the parent's kubeconfig cannot be used from here");
+    say("its progress cannot be shown, because the parent's kubeconfig cannot be used from here");
   }
 }
