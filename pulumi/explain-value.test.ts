@@ -14,9 +14,8 @@ const template = {
 };
 const feed = { apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name: "web" };
 const oslo = { name: "oslo", namespace: "clusternet-oslo", labels: { stage: "demo" } };
-type Spec = NonNullable<ExplainValueArgs["globalizations"]>[number]["spec"];
-const spec = (overrides: readonly Patch[], more: object = {}): Spec =>
-  ({ overridePolicy: "ApplyNow", feed, overrides, ...more }) as Spec;
+const spec = (overrides: readonly Patch[], more: object = {}) =>
+  ({ overridePolicy: "ApplyNow" as const, feed, overrides, ...more }) satisfies object;
 
 async function explained(args: Partial<ExplainValueArgs>): Promise<ExplainedValue> {
   let found: ExplainedValue | undefined;
@@ -32,7 +31,7 @@ const globalizations = [
     metadata: { name: "elsewhere" },
     spec: spec([mergePatch({ spec: { replicas: 9 } })], { clusterAffinity: { matchLabels: { stage: "live" } } }),
   },
-  { metadata: { name: "other" }, spec: { ...spec([]), feed: { ...feed, name: "other" } } as Spec },
+  { metadata: { name: "other" }, spec: spec([], { feed: { ...feed, name: "other" } }) },
 ];
 
 test("the value is what the cluster will have, with every override in the order in which it is applied", async () => {
@@ -84,7 +83,12 @@ test("of a HelmChart it is the values, and the chart itself", async () => {
   const of = (path: string): Promise<ExplainedValue> =>
     explained({
       template: { ...chart, spec: { chart: "web", repo: "oci://x", version: "1.0.0", targetNamespace: "web" } },
-      globalizations: [{ metadata: { name: "v" }, spec: { ...spec(overrides), feed: { ...chart.metadata, ...chart } } as never }],
+      globalizations: [
+        {
+          metadata: { name: "v" },
+          spec: spec(overrides, { feed: { ...chart.metadata, apiVersion: chart.apiVersion, kind: chart.kind } }),
+        },
+      ],
       path,
     });
   expect(await of("/values/ui/message")).toMatchObject({ value: "Hello" });

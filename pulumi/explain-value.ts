@@ -6,10 +6,10 @@ import * as z from "zod";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import { Localization } from "#api/apps/v1alpha1/localization.ts";
+import type { Kind } from "#api/define-kind.ts";
 import { explain, type ExplainedStep } from "#delivery/explain.ts";
 import { explanationText } from "#delivery/explain-text.ts";
 import { feedText, identityOf } from "#delivery/feeds.ts";
-import type { JsonObject } from "#delivery/json.ts";
 import { overrideRevision } from "#delivery/override-report.ts";
 import { overrideText, type Override } from "#delivery/overrides.ts";
 import { checkArguments } from "#pulumi/components/arguments.ts";
@@ -56,14 +56,16 @@ const question = z.object({
     .optional(),
 });
 
+const specOf = ({ fields }: Kind): z.ZodType => fields["spec"] ?? z.unknown();
+
 const shape = z.strictObject({
   ...question.shape,
   template: z.looseObject({ apiVersion: z.string(), kind: z.string(), metadata: z.looseObject({ name: z.string() }) }),
-  globalizations: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }), spec: Globalization.fields["spec"]! })),
+  globalizations: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }), spec: specOf(Globalization) })),
   localizations: z.array(
     z.looseObject({
       metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
-      spec: Localization.fields["spec"]!,
+      spec: specOf(Localization),
     }),
   ),
 });
@@ -87,8 +89,8 @@ function explained({ template, cluster, globalizations, localizations, path }: z
     ...localizations.map((each) => ({ ...each, apiVersion: Localization.apiVersion, kind: Localization.kind })),
   ] as unknown as readonly Override[];
   const explanation = explain({
-    feed: identityOf(template as JsonObject) as Feed,
-    template: template as JsonObject,
+    feed: identityOf(template) as Feed,
+    template: template,
     cluster: { ...cluster, namespace: cluster.namespace ?? "" } as Parameters<typeof explain>[0]["cluster"],
     overrides,
     outcomes: overrides.map(asRendered),
