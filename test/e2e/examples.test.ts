@@ -15,7 +15,9 @@ import { inventory, whatIsNew } from "#tools/demo/inventory.ts";
 import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
-const EXAMPLE_MS_MAX = 180_000;
+const EXAMPLE_MS_MAX = 300_000;
+/** Seconds on an idle machine. */
+const SEEN_MS_MAX = 90_000;
 const examples = join(import.meta.dirname, "..", "..", "examples");
 const fixtures = join(import.meta.dirname, "fixtures");
 const user = { username: "robot", password: "correct horse" };
@@ -100,7 +102,7 @@ function inChildren(args: readonly string[], expected: readonly string[]): Promi
       expect(found.map(({ exitCode, stdout }) => (exitCode === 0 ? stdout : "absent"))).toEqual(expected);
       return true;
     },
-    { intervalMs: 250 },
+    { intervalMs: 250, timeoutMs: SEEN_MS_MAX },
   );
 }
 
