@@ -46,8 +46,9 @@ export function smallestPatch(object: KubeObject, wanted: Wanted): Pick<PatchOpt
   const { uid, resourceVersion } = object.metadata;
   const current = namedIn(wanted, object);
   const { metadata = {}, ...rest } = mergePatch(current, wanted) as Wanted;
-  const merge = { metadata: { uid, resourceVersion, ...metadata }, ...rest };
-  if (resourceVersion === undefined) return { type: "merge", body: merge };
+  if (resourceVersion === undefined) return { type: "merge", body: { metadata: { uid, ...metadata }, ...rest } };
+  // Another object of this name has another version: its uid needs not be said.
+  const merge = { metadata: { resourceVersion, ...metadata }, ...rest };
   const operations = [{ op: "replace", path: VERSION_PATH, value: resourceVersion }, ...jsonDiff(current, wanted, "")];
   const isShorter = operations.length <= OPERATIONS_MAX && JSON.stringify(operations).length < JSON.stringify(merge).length;
   return isShorter ? { type: "json", body: operations } : { type: "merge", body: merge };
