@@ -1,6 +1,7 @@
 // What changed in a cluster against what was delivered, and how that is told to people: bounded, and never a credential. Pure.
 
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import { shortList } from "#std/short-list.ts";
 import { feedText } from "./feeds.ts";
 import { isJsonObject } from "./json.ts";
 
@@ -44,16 +45,13 @@ export function fieldChanges(wanted: unknown, found: unknown): readonly FieldCha
 
 /** `ConfigMap shop/settings was changed by kubectl-edit: /data/colour is red instead of blue`. */
 export function driftText(drifted: readonly Drifted[]): string {
-  const shown = drifted.slice(0, OBJECTS_SHOWN_MAX).map(oneText);
-  const hidden = drifted.length - shown.length;
-  return [...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ");
+  return shortList(drifted.map(oneText), OBJECTS_SHOWN_MAX).join("; ");
 }
 
 function oneText({ object, how, by, fields }: Drifted): string {
   const who = by === undefined ? "" : ` by ${by}`;
-  const shown = fields.slice(0, FIELDS_SHOWN_MAX).map((change) => changeText(object, change));
-  const hidden = fields.length - shown.length;
-  const what = [...shown, ...(hidden > 0 ? [`and ${String(hidden)} more fields`] : [])].join(", ");
+  const changes = fields.map((change) => changeText(object, change));
+  const what = shortList(changes, FIELDS_SHOWN_MAX, "more fields").join(", ");
   return `${feedText(object)} was ${how}${who}${what === "" ? "" : `: ${what}`}`;
 }
 

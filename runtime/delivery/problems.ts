@@ -3,6 +3,7 @@
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import { ApiError } from "#kube/errors.ts";
 import { errorChain } from "#std/errors.ts";
+import { shortList } from "#std/short-list.ts";
 import { feedText } from "./feeds.ts";
 
 /** Longer lists are cut: a status is read by people. */
@@ -50,9 +51,8 @@ export function problemOfError(object: InventoryEntry, error: unknown): ObjectPr
 }
 
 export function problemsText(problems: readonly ObjectProblem[]): string {
-  const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ object, message }) => `${feedText(object)}: ${message}`);
-  const hidden = problems.length - shown.length;
-  return [...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ");
+  const texts = problems.map(({ object, message }) => `${feedText(object)}: ${message}`);
+  return shortList(texts, PROBLEMS_SHOWN_MAX).join("; ");
 }
 
 /** The one reason of all problems, or `mixed`. */

@@ -9,6 +9,7 @@ import type { Client } from "#kube/client.ts";
 import { setCondition, type NewCondition } from "#kube/conditions.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { shortList } from "#std/short-list.ts";
 import { unavailableText, unbound, type Decision } from "./decision.ts";
 import { clusterOf, type Snapshot } from "./snapshot.ts";
 
@@ -58,15 +59,13 @@ function scheduledCondition(decision: Decision): Omit<NewCondition, "observedGen
   );
   const message = [
     `Bound to ${String(clusters.length)} clusters`,
-    ...listed(despite),
-    ...listed(rejected.map(({ cluster, verdict }) => `not to ${cluster}: ${verdict.reason}`)),
+    ...shortList(despite, CLUSTERS_SHOWN_MAX),
+    ...shortList(
+      rejected.map(({ cluster, verdict }) => `not to ${cluster}: ${verdict.reason}`),
+      CLUSTERS_SHOWN_MAX,
+    ),
   ];
   return { type, status: "True", reason: "Scheduled", message: message.join("; ") };
-}
-
-function listed(texts: readonly string[]): readonly string[] {
-  const hidden = texts.length - CLUSTERS_SHOWN_MAX;
-  return [...texts.slice(0, CLUSTERS_SHOWN_MAX), ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])];
 }
 
 /** What we are about to take away is asked for once more, live: a cache that lags behind must not remove anything. */

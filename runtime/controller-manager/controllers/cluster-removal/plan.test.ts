@@ -94,7 +94,7 @@ test("names the objects that stay, not only what delivered them", () => {
   const step = planRemoval({ cluster: aCluster("Unknown"), hasAccount: true, bases: [], descriptions: [description] });
   expect(step).toMatchObject({
     message: expect.stringMatching(
-      /stays there: web\.default \(ConfigMap shop\/a, .*, ConfigMap shop\/e and 2 more\)$/,
+      /stays there: web\.default \(ConfigMap shop\/a, .*, ConfigMap shop\/e, and 2 more\)$/,
     ) as unknown,
   });
 });

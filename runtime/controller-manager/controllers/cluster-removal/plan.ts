@@ -12,6 +12,7 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { conditionTypes } from "#api/names.ts";
 import { feedText } from "#delivery/feeds.ts";
 import { isConditionTrue } from "#kube/conditions.ts";
+import { shortList } from "#std/short-list.ts";
 
 export interface RemovalFacts {
   readonly cluster: ManagedCluster;
@@ -51,7 +52,7 @@ export function planRemoval({ cluster, hasAccount, bases, descriptions }: Remova
     // A second pass often sees the Bases of a first one still there; what the first one said holds.
     message:
       descriptions.length > 0
-        ? `The child could not be reached; what was delivered to it stays there: ${descriptions.slice(0, NAMES_SHOWN_MAX).map(contentOf).join(", ")}${moreThanShown(descriptions)}`
+        ? `The child could not be reached; what was delivered to it stays there: ${shortList(descriptions.map(contentOf), NAMES_SHOWN_MAX).join(", ")}`
         : undefined,
   };
 }
@@ -61,19 +62,15 @@ const NAMES_SHOWN_MAX = 5;
 const OBJECTS_SHOWN_MAX = 5;
 
 function names(objects: readonly (Base | Description)[]): string {
-  const shown = objects.slice(0, NAMES_SHOWN_MAX).map(({ metadata }) => metadata.name);
-  return `${shown.join(", ")}${moreThanShown(objects)}`;
+  return shortList(
+    objects.map(({ metadata }) => metadata.name),
+    NAMES_SHOWN_MAX,
+  ).join(", ");
 }
 
-/** `web.shop-generic (ConfigMap shop/settings and 2 more)`: what somebody has to look for in the child. */
+/** `web.shop-generic (ConfigMap shop/settings, and 2 more)`: what somebody has to look for in the child. */
 function contentOf({ metadata, status }: Description): string {
   const left = (status?.inventory ?? []).filter(({ origin }) => origin !== "Skipped");
   if (left.length === 0) return metadata.name;
-  const shown = left.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
-  const more = left.length > OBJECTS_SHOWN_MAX ? ` and ${String(left.length - OBJECTS_SHOWN_MAX)} more` : "";
-  return `${metadata.name} (${shown}${more})`;
-}
-
-function moreThanShown(objects: readonly unknown[]): string {
-  return objects.length > NAMES_SHOWN_MAX ? ` and ${String(objects.length - NAMES_SHOWN_MAX)} more` : "";
+  return `${metadata.name} (${shortList(left.map(feedText), OBJECTS_SHOWN_MAX).join(", ")})`;
 }

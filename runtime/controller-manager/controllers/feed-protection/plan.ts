@@ -3,6 +3,7 @@
 import type { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import type { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { annotations, finalizers } from "#api/names.ts";
+import { shortList } from "#std/short-list.ts";
 
 export type ProtectionStep =
   | { readonly type: "none" }
@@ -19,10 +20,9 @@ export function planProtection(object: Manifest | HelmChart, users: readonly str
   const isProtected = metadata.finalizers?.includes(finalizers.feedProtection) === true;
   if (users.length === 0) return isProtected ? { type: "release" } : { type: "none" };
   if (metadata.deletionTimestamp === undefined) return isProtected ? { type: "none" } : { type: "protect" };
-  const shown = users.toSorted().slice(0, USERS_SHOWN_MAX).join(", ");
-  const hidden = users.length > USERS_SHOWN_MAX ? `, and ${String(users.length - USERS_SHOWN_MAX)} more` : "";
+  const shown = shortList(users.toSorted(), USERS_SHOWN_MAX).join(", ");
   const kind = "template" in object && typeof object.template["kind"] === "string" ? object.template["kind"] : object.kind;
   // Upstream's words, which its clients show.
-  const message = `block deleting current ${kind} until all Subscriptions (including ${shown}${hidden}) that refer this as a feed get deleted`;
+  const message = `block deleting current ${kind} until all Subscriptions (including ${shown}) that refer this as a feed get deleted`;
   return metadata.annotations?.[annotations.feedProtection] === message ? { type: "none" } : { type: "explain", message };
 }

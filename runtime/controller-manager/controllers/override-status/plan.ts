@@ -6,6 +6,7 @@ import { feedText } from "#delivery/feeds.ts";
 import { overrideRevision } from "#delivery/override-report.ts";
 import { overrideText, type Override } from "#delivery/overrides.ts";
 import { setCondition, type NewCondition } from "#kube/conditions.ts";
+import { shortList } from "#std/short-list.ts";
 
 /** A Base that names the feed, in a cluster that the override selects. */
 export interface Place {
@@ -47,9 +48,8 @@ function appliedCondition(override: Override, places: readonly Place[]): NewCond
   const told = (wanted: State["type"]): string | undefined => {
     const found = states.filter(({ state }) => state.type === wanted);
     if (found.length === 0) return undefined;
-    const shown = found.slice(0, CLUSTERS_SHOWN_MAX).map(({ cluster, state }) => `${cluster}${detail(state)}`);
-    const rest = found.length > CLUSTERS_SHOWN_MAX ? [`and ${String(found.length - CLUSTERS_SHOWN_MAX)} more`] : [];
-    return `${String(found.length)} of ${total} clusters: ${[...shown, ...rest].join("; ")}`;
+    const texts = found.map(({ cluster, state }) => `${cluster}${detail(state)}`);
+    return `${String(found.length)} of ${total} clusters: ${shortList(texts, CLUSTERS_SHOWN_MAX).join("; ")}`;
   };
   const failed = told("failed");
   if (failed !== undefined) return no("OverrideFailed", `Does not apply in ${failed}`);
