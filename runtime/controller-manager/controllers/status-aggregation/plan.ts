@@ -36,8 +36,10 @@ export interface Reports {
 
 type Status = NonNullable<Subscription["status"]>;
 
-/** A message lists this many clusters at most. */
-const CLUSTERS_SHOWN_MAX = 3;
+/** A message names this many clusters at most: whoever waits for a handful sees each of them. */
+const CLUSTERS_SHOWN_MAX = 10;
+/** What one cluster says can be pages; the whole of it is in its Base and its Description. */
+const REASON_CHARS_MAX = 500;
 
 /** Only the members that aggregation writes; the scheduler's are left as they are. */
 export function aggregate(subscription: Subscription, { feeds, reports, interpreters }: Reports, now: number): Status {
@@ -164,7 +166,7 @@ function availableCondition(
   const wrong = missing.filter(({ state, healths }) => state.type === "failed" || healths.some(isFailedHealth));
   const shown = [...new Set([...wrong, ...missing])]
     .slice(0, CLUSTERS_SHOWN_MAX)
-    .map((one) => `${one.report.binding}: ${whyIncomplete(subscription, one)}`);
+    .map((one) => `${one.report.binding}: ${shortened(whyIncomplete(subscription, one))}`);
   const hidden = missing.length - shown.length;
   return {
     type,
@@ -204,11 +206,15 @@ function notScheduled({ spec, metadata, status }: Subscription): string | undefi
 function listed(states: readonly Stated[]): string {
   const shown = states
     .slice(0, CLUSTERS_SHOWN_MAX)
-    .map(({ report, state }) => `${report.binding}: ${state.type === "delivered" ? "" : state.message}`);
+    .map(({ report, state }) => `${report.binding}: ${state.type === "delivered" ? "" : shortened(state.message)}`);
   return [
     ...shown,
     ...(states.length > CLUSTERS_SHOWN_MAX ? [`and ${String(states.length - CLUSTERS_SHOWN_MAX)} more`] : []),
   ].join("; ");
+}
+
+function shortened(reason: string): string {
+  return reason.length > REASON_CHARS_MAX ? `${reason.slice(0, REASON_CHARS_MAX)}…` : reason;
 }
 
 function progressing(message: string): ClusterState {
