@@ -143,6 +143,8 @@ export const annotations = {
   allowChartsFrom: "apps.clusternet.io/allow-charts-from",
   /** Ours. On a Description: hash of the templates and ApplyNow overrides that it was rendered from. */
   renderedFrom: "apps.clusternet.io/rendered-from",
+  /** Ours. On a further Description of a Base that is too large for one: name of the first one, whose mark its objects carry. */
+  partOf: "apps.clusternet.io/part-of",
 } as const;
 
 // --- Finalizers, taints, conditions -----------------------------------------------------------------------------------------------

@@ -9,15 +9,16 @@ import { findCondition, isConditionTrue } from "#kube/conditions.ts";
 import { after, done, type Result } from "#kube/controller.ts";
 import type { Discovery } from "#kube/discovery.ts";
 import type { EventRecorder } from "#kube/events.ts";
+import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
-import { deliver, removeDelivered } from "./deliver.ts";
+import { deliver, removeDelivered, type PartOptions } from "./deliver.ts";
 import { deliveredStatus, deliveredText, isDelivered, removalStatus, type Delivery } from "./description-status.ts";
 import type { AppliedMemory } from "./applied-memory.ts";
 import type { CorrectionBackoff } from "./correction-backoff.ts";
 import { DeliveryError } from "./delivery-error.ts";
-import { ownerText } from "./names.ts";
+import { askParts, isItsTurn } from "./parts.ts";
 import { policyOf } from "./policy.ts";
 import { problemsText } from "./problems.ts";
 
@@ -30,8 +31,13 @@ const FREE_REPORTS = 5;
 /** Whether the agent still says that something differs, after it was put back. */
 const CORRECTED_POLL_MS = 15_000;
 
+/** How long until a part looks again whether those before it have had their turn. */
+const TURN_POLL_MS = 500;
+
 export interface CarryOutDeps {
   readonly parent: Client;
+  /** The other Descriptions of the same Base, as cached. */
+  readonly siblings: readonly Description[];
   readonly child: Client;
   readonly discovery: Discovery;
   ownerExists(owner: ObjectKey): boolean;
@@ -52,11 +58,13 @@ export async function carryOut(description: Description, deps: CarryOutDeps, sig
     if (waitMs === undefined) return done;
     if (waitMs > 0) return after(waitMs);
   }
+  if (!isItsTurn(description, deps.siblings, deps.clock.now())) return after(TURN_POLL_MS);
   let current = description;
   const writeStatus = async (status: NonNullable<Description["status"]>): Promise<void> => {
     current = await patchStatusIfChanged(deps.parent, { type: Description, object: current, status }, signal);
   };
-  const delivery = await deliver({ ...deps, description, recordInventory: (inventory) => writeStatus({ inventory }) }, signal);
+  const recordInventory = (inventory: Delivery["inventory"]): Promise<void> => writeStatus({ inventory });
+  const delivery = await deliver({ ...partOptions(description, deps), recordInventory }, signal);
   await writeStatus(deliveredStatus({ ...current, metadata: description.metadata }, delivery, deps.clock.now()));
   announce(description, { delivery, drift, deps });
   if (delivery.problems.length > 0) throw new DeliveryError(delivery.problems);
@@ -64,12 +72,16 @@ export async function carryOut(description: Description, deps: CarryOutDeps, sig
   return drift === undefined ? done : after(CORRECTED_POLL_MS);
 }
 
+function partOptions(description: Description, deps: CarryOutDeps): CarryOutDeps & PartOptions {
+  return { ...deps, description, askParts: (signal) => askParts(description, deps.parent, signal) };
+}
+
 /** Once for each report; and whoever changes something else each time is met ever more slowly, too. */
 function correctionWait(
   description: Description,
   { drift, deps: { backoff, clock } }: { readonly drift: string; readonly deps: CarryOutDeps },
 ): number | undefined {
-  const owner = ownerText(description);
+  const owner = keyTextOf(description);
   const now = clock.monotonic();
   const waitMs = backoff?.take(`${owner} ${drift}`, { now, free: 1 });
   return waitMs === 0 ? backoff?.take(owner, { now, free: FREE_REPORTS }) : waitMs;
@@ -99,7 +111,7 @@ function announce(description: Description, { delivery, drift, deps: { events } 
 
 async function remove(description: Description, deps: CarryOutDeps, signal: AbortSignal): Promise<Result> {
   if (isConditionTrue(description.status?.conditions, conditionTypes.removed)) return done;
-  const removal = await removeDelivered({ ...deps, description }, signal);
+  const removal = await removeDelivered(partOptions(description, deps), signal);
   const status = removalStatus(description, removal, deps.clock.now());
   await patchStatusIfChanged(deps.parent, { type: Description, object: description, status }, signal);
   if (removal.problems.length > 0) {

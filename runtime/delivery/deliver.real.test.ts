@@ -73,7 +73,11 @@ function deliverTo(child: Client, objects: readonly KubeObject[], delivery: Deli
   };
   const discovery = createDiscovery({ client: child, clock: realClock });
   const recordInventory = (): Promise<void> => Promise.resolve();
-  return deliver({ child, discovery, description, ownerExists: () => false, clock: realClock, recordInventory }, signal);
+  const alone = { siblings: [], askParts: () => Promise.resolve([]) };
+  return deliver(
+    { child, discovery, description, ...alone, ownerExists: () => false, clock: realClock, recordInventory },
+    signal,
+  );
 }
 
 const reasonOf = async (child: Client, object: KubeObject): Promise<string> => {

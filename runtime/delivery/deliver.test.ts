@@ -54,6 +54,8 @@ function bedOf(owners: readonly string[] = []): Bed {
     discovery,
     ownerExists: ({ name }: { name: string }) => owners.includes(name),
     clock: createFakeClock(),
+    siblings: [],
+    askParts: () => Promise.resolve([]),
   };
   const bed: Bed = {
     cluster,

@@ -6,6 +6,8 @@
 // (DEL-3) Nothing is pruned while something could not be applied: the old object may be what still works.
 // (DEL-4) An object that another existing Description owns is a conflict with both names, never a fight.
 // (DEL-5) A namespace or a definition that was there before is never deleted: what is in it is not ours.
+// (DEL-6) Nothing is deleted that another part of the same Base describes: before anything is, the parent is asked, not a cache. What
+//         moved stays recorded until the other part has recorded it, so that who was there before us is never forgotten.
 
 import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
@@ -17,6 +19,7 @@ import { applyObject, type ChildOptions, type Outcome } from "./apply-object.ts"
 import type { Delivery, Removal } from "./description-status.ts";
 import { ignoreRules } from "./ignored-fields.ts";
 import { isJsonObject } from "./json.ts";
+import { claimsOf, recordedByOthers } from "./parts.ts";
 import { entryOf, planDelivery, planRemoval, type Phase } from "./plan.ts";
 import type { ObjectProblem } from "./problems.ts";
 import { removeObject } from "./remove-object.ts";
@@ -29,7 +32,14 @@ const OBJECTS_AT_A_TIME = 8;
 const ESTABLISH_WAIT_MS = 10_000;
 const ESTABLISH_POLL_MS = 100;
 
-export interface DeliverOptions extends ChildOptions {
+export interface PartOptions extends ChildOptions {
+  /** The other Descriptions of the same Base, as far as they are known. */
+  readonly siblings: readonly Description[];
+  /** All of them as they are now, itself too (DEL-6). */
+  askParts(signal: AbortSignal): Promise<readonly Description[]>;
+}
+
+export interface DeliverOptions extends PartOptions {
   /** Writes the inventory to the Description's status (DEL-1). */
   recordInventory(inventory: readonly InventoryEntry[], signal: AbortSignal): Promise<void>;
 }
@@ -39,18 +49,22 @@ export async function deliver(options: DeliverOptions, signal: AbortSignal): Pro
   const { objects, problems: unreadable } = describedObjects(description);
   const inventory = description.status?.inventory ?? [];
   const plan = planDelivery(objects, inventory);
-  if (plan.added.length > 0) await options.recordInventory([...inventory, ...plan.added], signal);
+  const elsewhere = recordedByOthers(options.siblings);
+  const added = plan.added.map((entry) => elsewhere.get(feedKey(entry)) ?? entry);
+  const known = [...inventory, ...added];
+  if (added.length > 0) await options.recordInventory(known, signal);
 
-  const outcomes = await applyAll(plan.apply, options, signal);
+  const outcomes = await applyAll({ phases: plan.apply, known }, options, signal);
   const applyProblems = [...unreadable, ...outcomes.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))];
   const applied = new Map(outcomes.map(({ entry, problem }) => [feedKey(entry), problem === undefined ? entry : undefined]));
-  const present = [...inventory, ...plan.added].map((entry) => applied.get(feedKey(entry)) ?? entry);
+  const present = known.map((entry) => applied.get(feedKey(entry)) ?? entry);
   const live = outcomes.flatMap((outcome) => (outcome.live === undefined ? [] : [outcome.live]));
   if (applyProblems.length > 0) return { inventory: present, live, problems: applyProblems };
 
-  const pruned = await removeAll(plan.delete, options, signal);
+  const { phases, awaited } = await withoutMoved(plan.delete, options, signal);
+  const pruned = await removeAll(phases, options, signal);
   const unwanted = new Set(plan.delete.flatMap(({ items }) => items.map(feedKey)));
-  const stillThere = new Set([...pruned.remaining, ...pruned.problems.map(({ object }) => object)].map(feedKey));
+  const stillThere = new Set([...pruned.remaining, ...pruned.problems.map(({ object }) => object), ...awaited].map(feedKey));
   return {
     inventory: present.filter((entry) => !unwanted.has(feedKey(entry)) || stillThere.has(feedKey(entry))),
     live,
@@ -59,9 +73,33 @@ export async function deliver(options: DeliverOptions, signal: AbortSignal): Pro
 }
 
 /** Removes everything that the Description made; says what is still there. */
-export function removeDelivered(options: ChildOptions, signal: AbortSignal): Promise<Removal> {
+export async function removeDelivered(options: PartOptions, signal: AbortSignal): Promise<Removal> {
   const { objects } = describedObjects(options.description);
-  return removeAll(planRemoval(objects, options.description.status?.inventory ?? []), options, signal);
+  const plan = planRemoval(objects, options.description.status?.inventory ?? []);
+  const { phases, awaited } = await withoutMoved(plan, options, signal);
+  const { remaining, problems } = await removeAll(phases, options, signal);
+  return { remaining: [...remaining, ...awaited], problems };
+}
+
+interface Unmoved {
+  readonly phases: readonly Phase<InventoryEntry>[];
+  /** Described elsewhere, and not recorded there yet. */
+  readonly awaited: readonly InventoryEntry[];
+}
+
+/** DEL-6 */
+async function withoutMoved(
+  phases: readonly Phase<InventoryEntry>[],
+  options: PartOptions,
+  signal: AbortSignal,
+): Promise<Unmoved> {
+  if (phases.length === 0) return { phases, awaited: [] };
+  const { described, recorded } = claimsOf(await options.askParts(signal), options.description);
+  const moved = phases.flatMap(({ items }) => items).filter((entry) => described.has(feedKey(entry)));
+  return {
+    phases: phases.map(({ name, items }) => ({ name, items: items.filter((entry) => !described.has(feedKey(entry))) })),
+    awaited: moved.filter((entry) => !recorded.has(feedKey(entry))),
+  };
 }
 
 export function describedObjects(description: Description): {
@@ -83,9 +121,13 @@ function isKubeObject(value: unknown): value is KubeObject {
 }
 
 /** Stops early when the child asks to wait or does not answer: the rest would only add to its trouble. */
-async function applyAll(phases: readonly Phase<KubeObject>[], options: ChildOptions, signal: AbortSignal): Promise<Outcome[]> {
+async function applyAll(
+  { phases, known: entries }: { readonly phases: readonly Phase<KubeObject>[]; readonly known: readonly InventoryEntry[] },
+  options: ChildOptions,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
   const { description } = options;
-  const known = new Map((description.status?.inventory ?? []).map((entry) => [feedKey(entry), entry]));
+  const known = new Map(entries.map((entry) => [feedKey(entry), entry]));
   const rules = ignoreRules(
     phases.flatMap(({ items }) => items),
     description.spec.delivery ?? {},

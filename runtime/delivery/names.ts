@@ -4,7 +4,7 @@ import type { Base } from "#api/apps/v1alpha1/base.ts";
 import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject, ObjectKey } from "#api/meta.ts";
-import { createdByValues, labels, labelValueLengthMax } from "#api/names.ts";
+import { annotations, createdByValues, labels, labelValueLengthMax } from "#api/names.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 
 /** Kubernetes' limit. */
@@ -23,6 +23,23 @@ export function baseName({ name, namespace }: ObjectKey): string {
 
 export function descriptionName(base: string): string {
   return `${base}-generic`;
+}
+
+/** `-9999`: more parts than any Base needs. */
+const PART_SUFFIX_LENGTH_MAX = 5;
+
+/** Part 0 is the first Description, which most Bases have alone. */
+export function partName(first: string, part: number): string {
+  return part === 0 ? first : `${shortened(first, NAME_LENGTH_MAX - PART_SUFFIX_LENGTH_MAX)}-${String(part)}`;
+}
+
+export function partNumberOf({ metadata }: Description): number {
+  return metadata.annotations?.[annotations.partOf] === undefined ? 0 : Number(/\d+$/.exec(metadata.name)?.[0] ?? 1);
+}
+
+/** Of the Description itself, while it is not split. */
+export function firstPartName({ metadata }: Description): string {
+  return metadata.annotations?.[annotations.partOf] ?? metadata.name;
 }
 
 /** The Base's Description of its charts. */
@@ -82,9 +99,12 @@ function madeFrom({ kind, metadata: { name, namespace = "", uid = "", labels: ow
   };
 }
 
-/** `<namespace>.<name>`: the value of annotation owned-by-description. A namespace has no dot, so it can be taken apart again. */
-export function ownerText({ metadata: { namespace = "", name } }: Description): string {
-  return `${namespace}.${name}`;
+/**
+ * `<namespace>.<name>`: the value of annotation owned-by-description. A namespace has no dot, so it can be taken apart again. All parts of
+ * a Base have the name of the first one: an object that moves between them changes nothing in the child.
+ */
+export function ownerText(description: Description): string {
+  return `${description.metadata.namespace ?? ""}.${firstPartName(description)}`;
 }
 
 export function parseOwner(owner: string): ObjectKey | undefined {
@@ -92,7 +112,7 @@ export function parseOwner(owner: string): ObjectKey | undefined {
   return dot <= 0 ? undefined : { namespace: owner.slice(0, dot), name: owner.slice(dot + 1) };
 }
 
-/** One field manager per Description, whoever delivers it: pushing and pulling can take turns. */
+/** One field manager per Base, whoever delivers it: pushing and pulling can take turns, and an object can move between parts. */
 export function fieldManagerOf(description: Description): string {
   return shortened(`clusternet/${ownerText(description)}`, FIELD_MANAGER_LENGTH_MAX);
 }

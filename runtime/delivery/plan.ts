@@ -97,6 +97,11 @@ function phaseOf(kind: string): PhaseName {
   return PHASES.find(({ kinds }) => (kinds as readonly string[]).includes(kind))?.name ?? "objects";
 }
 
+/** Lower comes first. */
+export function phaseRank(kind: string): number {
+  return PHASES.findIndex(({ name }) => name === phaseOf(kind));
+}
+
 /** kubectl's record of an earlier apply says nothing about ours, and can be as large as the object. */
 function withoutApplied(own: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(own).filter(([key]) => !OTHER_RECORDS.has(key)));

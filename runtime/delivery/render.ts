@@ -10,8 +10,8 @@ import { feedText, identityOf, namesFeed, type FeedReason, type ResolvedFeed } f
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { applyOverrides, problemText, type Override, type OverrideProblem } from "./overrides.ts";
 
-/** etcd stores at most 1.5 MiB per object, and the status has to fit too. */
-const DESCRIPTION_RAW_BYTES_MAX = 1024 * 1024;
+/** What one Description may hold, in base64: etcd stores at most 1.5 MiB per object, and the status has to fit too. */
+export const DESCRIPTION_RAW_BYTES_MAX = 1024 * 1024;
 
 /** Raised when the same input renders to something else, so that an upgrade re-renders once. */
 const RENDER_VERSION = 2;
@@ -20,13 +20,18 @@ export interface RenderInput {
   readonly feeds: readonly ResolvedFeed[];
   /** Those that apply to this cluster, in order (orderOverrides). */
   readonly overrides: readonly Override[];
-  /** `spec.raw` of the Description that exists. */
+  /** `spec.raw` of the Descriptions that exist. */
   readonly previous: readonly string[];
   /** Name of the ManagedCluster, for messages. */
   readonly cluster: string;
 }
 
-export type RenderReason = FeedReason | "OverrideFailed" | "TooLarge";
+export type RenderReason =
+  | FeedReason
+  /** A patch does not apply: what was rendered last stays. */
+  | "OverrideFailed"
+  /** The object alone is more than a Description holds. Many that are too large together are split. */
+  | "TooLarge";
 
 export interface RenderProblem {
   readonly feed: Feed;
@@ -38,18 +43,26 @@ export interface RenderProblem {
   readonly failed?: OverrideProblem;
 }
 
+export interface RenderedObject {
+  readonly key: string;
+  readonly kind: string;
+  /** Base64 of its JSON. */
+  readonly text: string;
+}
+
 export interface Rendered {
-  /** Base64 of one JSON object each, in the order of the feeds. */
-  readonly raw: readonly string[];
+  /** In the order of the feeds. */
+  readonly objects: readonly RenderedObject[];
   readonly problems: readonly RenderProblem[];
 }
 
 export function render({ feeds, overrides, previous, cluster }: RenderInput): Rendered {
   const before = previousByIdentity(previous);
-  const raw = new Map<string, string>();
+  const objects = new Map<string, RenderedObject>();
   const problems: RenderProblem[] = [];
   const keep = (feed: Feed): void => {
-    for (const [key, { identity, text }] of before) if (namesFeed(feed, identity)) raw.set(key, text);
+    for (const [key, { identity, text }] of before)
+      if (namesFeed(feed, identity)) objects.set(key, { key, kind: identity.kind, text });
   };
   for (const resolved of feeds) {
     const { feed } = resolved;
@@ -59,14 +72,28 @@ export function render({ feeds, overrides, previous, cluster }: RenderInput): Re
       continue;
     }
     const result = applyOverrides(resolved.template, overridesOf(resolved.identity, overrides));
-    if (result.ok) raw.set(feedKey(resolved.identity), encode(result.object));
-    else {
+    if (!result.ok) {
       const message = `${feedText(feed)}: ${problemText(result.problem, cluster)}`;
       problems.push({ feed, reason: "OverrideFailed", message, override: result.problem.override, failed: result.problem });
       keep(feed);
+      continue;
+    }
+    const text = encode(result.object);
+    if (text.length <= DESCRIPTION_RAW_BYTES_MAX) {
+      const key = feedKey(resolved.identity);
+      objects.set(key, { key, kind: resolved.identity.kind, text });
+    } else {
+      problems.push({ feed, reason: "TooLarge", message: tooLargeText(feed, text) });
+      keep(feed);
     }
   }
-  return bounded({ raw: [...raw.values()], problems }, { feeds, previous });
+  return { objects: [...objects.values()], problems };
+}
+
+/** What does not fit into one Description is split (split.ts); an object is not. */
+function tooLargeText(feed: Feed, text: string): string {
+  const sizes = `${String(text.length)} bytes in base64, and a cluster can be told ${String(DESCRIPTION_RAW_BYTES_MAX)} per object`;
+  return `${feedText(feed)}: is too large (${sizes}); divide it into several objects, or let what needs it fetch the rest`;
 }
 
 /**
@@ -135,12 +162,4 @@ function previousByIdentity(
       return identity === undefined ? [] : [[feedKey(identity), { identity, text }] as const];
     }),
   );
-}
-
-function bounded(rendered: Rendered, { feeds, previous }: Pick<RenderInput, "feeds" | "previous">): Rendered {
-  const bytes = rendered.raw.reduce((sum, text) => sum + text.length, 0);
-  const [first] = feeds;
-  if (bytes <= DESCRIPTION_RAW_BYTES_MAX || first === undefined) return rendered;
-  const message = `All feeds together are ${String(bytes)} bytes, more than ${String(DESCRIPTION_RAW_BYTES_MAX)}: use several Subscriptions`;
-  return { raw: previous, problems: [...rendered.problems, { feed: first.feed, reason: "TooLarge", message }] };
 }

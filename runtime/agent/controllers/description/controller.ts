@@ -11,6 +11,7 @@ import { carryOut } from "#delivery/carry-out.ts";
 import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { isDelivered, isFailureReport } from "#delivery/description-status.ts";
 import { childIdentityOf, type ChildIdentity } from "#delivery/identity.ts";
+import { keysOfParts, siblingsAmong } from "#delivery/parts.ts";
 import { keepDescribed } from "#delivery/keep-described.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
 import type { Client } from "#kube/client.ts";
@@ -65,7 +66,8 @@ export function descriptionController(deps: DescriptionDeps): Controller {
     }
     const isDeliverer = whoDelivers(cluster) === "agent";
     const shared = { ...deps, description, child: deps.childAs(childIdentityOf(description)), discovery, memory };
-    const options = { ...shared, ownerExists, log: deps.log.with({ description: key }) };
+    const siblings = siblingsAmong(description, descriptions.list());
+    const options = { ...shared, siblings, ownerExists, log: deps.log.with({ description: key }) };
     if (description.metadata.deletionTimestamp !== undefined || !isDelivered(description)) {
       return isDeliverer ? carryOut(description, options, signal) : done;
     }
@@ -101,10 +103,12 @@ export function descriptionController(deps: DescriptionDeps): Controller {
   return {
     ...controller,
     run: async (signal) => {
-      const unsubscribe = watched.subscribe((key, { isBeyondStatus }) => {
+      const unsubscribe = watched.subscribe((owner, { isBeyondStatus }) => {
         if (!isBeyondStatus) return;
-        suspects.add(key);
-        controller.enqueue(key);
+        for (const key of keysOfParts(owner, descriptions)) {
+          suspects.add(key);
+          controller.enqueue(key);
+        }
       });
       try {
         await controller.run(signal);

@@ -2,6 +2,7 @@
 
 import { Description, type InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import type { DescriptionDeps } from "#agent/controllers/description/controller.ts";
+import { keysOfParts } from "#delivery/parts.ts";
 import { manifestStatusOf } from "#delivery/summarize.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
@@ -58,8 +59,8 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
     ...controller,
     run: async (signal) => {
       running = signal;
-      const unsubscribe = watched.subscribe((key) => {
-        controller.enqueue(key);
+      const unsubscribe = watched.subscribe((owner) => {
+        for (const key of keysOfParts(owner, descriptions)) controller.enqueue(key);
       });
       try {
         await controller.run(signal);

@@ -26,7 +26,7 @@ export interface WatchedKindsOptions {
   readonly log: Logger;
 }
 
-/** The key of the Description whose object changed, and whether more of it changed than its status. */
+/** The key of the (first) Description whose mark the object carries that changed, and whether more of it changed than its status. */
 export type WatchListener = (descriptionKey: string, change: { readonly isBeyondStatus: boolean }) => void;
 
 export class WatchedKinds {

@@ -4,7 +4,7 @@ import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
-import { finalizers, labels } from "#api/names.ts";
+import { annotations, finalizers, labels } from "#api/names.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { basesNaming, by, feedCandidates } from "#controller-manager/informers.ts";
@@ -70,7 +70,10 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
   const say = (): Promise<void> =>
     problems === undefined ? Promise.resolve() : report(base, { problems, overrides, deps }, signal);
   const act = async (): Promise<void> => {
-    for (const action of actions) await carryOut(base, { action, deps }, signal);
+    for (const action of actions) {
+      // In this order and no other: an object that moves is described in its new place before it leaves the old one.
+      if (!(await carryOut(base, { action, deps }, signal))) break;
+    }
   };
   // Said before it is done: a crash in between is followed by doing it, and never leaves an old report. A generation of which nothing is
   // said yet is looked at again anyway.
@@ -85,16 +88,19 @@ function worldOf(base: Base, { informers, crossNamespaceFeeds }: BaseDeps): Base
   const { namespace = "", uid = "", labels: own = {} } = base.metadata;
   const rules = { crossNamespaceFeeds, subscriptionNamespace: own[labels.subscriptionNamespace] ?? "" };
   const feeds = base.spec.feeds.map((feed) => resolveFeed(feed, feedCandidates(feed, informers), rules));
+  const made = informers.descriptions.byIndex(by.base, uid);
   const descriptionOf = (name: string): Description | undefined =>
-    informers.descriptions.get(`${namespace}/${name}`) ??
-    informers.descriptions.byIndex(by.base, uid).find(({ metadata }) => metadata.name === name);
+    informers.descriptions.get(`${namespace}/${name}`) ?? made.find(({ metadata }) => metadata.name === name);
+  const firstName = descriptionName(base.metadata.name);
+  const first = descriptionOf(firstName);
+  const further = made.filter((each) => each.metadata.annotations?.[annotations.partOf] === firstName);
   return {
     feeds,
     globalizations: informers.globalizations.list(),
     localizations: informers.localizations.byIndex(by.namespace, namespace),
     clusters: informers.managedClusters.byIndex(by.namespace, namespace),
     descriptions: {
-      generic: descriptionOf(descriptionName(base.metadata.name)),
+      generic: [...(first === undefined ? [] : [first]), ...further],
       helm: descriptionOf(helmDescriptionName(base.metadata.name)),
     },
   };
@@ -105,9 +111,13 @@ interface Planned {
   readonly deps: BaseDeps;
 }
 
-async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSignal): Promise<void> {
+/** False: what is there is not what the cache showed, so what comes after it has to be planned anew. */
+async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSignal): Promise<boolean> {
   const { client, events, log } = deps;
-  if (action.type === "delete") return deleteDescription(action, deps, signal);
+  if (action.type === "delete") {
+    await deleteDescription(action, deps, signal);
+    return true;
+  }
   const { description, reason } = action;
   if (action.type === "create") {
     try {
@@ -115,11 +125,11 @@ async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSign
     } catch (error) {
       // Made a moment ago and not in the cache yet. Its arrival there wakes us again, to compare.
       if (!isAlreadyExists(error)) throw error;
-      return;
+      return false;
     }
   } else {
     // One that is going away is replaced when it is gone.
-    if (action.current.metadata.deletionTimestamp !== undefined) return;
+    if (action.current.metadata.deletionTimestamp !== undefined) return true;
     const { labels: own, annotations: marks, finalizers: has = [] } = action.current.metadata;
     const { metadata: wanted, spec } = description;
     const metadata = {
@@ -137,6 +147,7 @@ async function carryOut(base: Base, { action, deps }: Planned, signal: AbortSign
     reason: created ? normalEventReasons.descriptionCreated : normalEventReasons.descriptionUpdated,
     message: `Description ${description.metadata.name}: ${reason}`,
   });
+  return true;
 }
 
 interface Rendered {

@@ -45,7 +45,7 @@ const world = (
   globalizations,
   localizations: [],
   clusters: [],
-  descriptions: { generic: description, helm: undefined },
+  descriptions: { generic: description === undefined ? [] : [description], helm: undefined },
 });
 const carriedOut = (plan: ReturnType<typeof planDescriptions>): Description => {
   const [action] = plan.actions;

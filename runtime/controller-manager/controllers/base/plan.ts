@@ -1,6 +1,7 @@
 // Which Descriptions a Base needs, from its feeds and the overrides for its cluster; and what to say about it. Pure.
 //
-// All objects are in one Description (deployer Generic), all charts in another one (deployer Helm).
+// All objects are in one Description (deployer Generic), or several when they are too large for one; all charts are in another one
+// (deployer Helm).
 
 import { Base, type OverrideOutcome } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
@@ -10,12 +11,13 @@ import type { Localization } from "#api/apps/v1alpha1/localization.ts";
 import { annotations, conditionTypes, finalizers } from "#api/names.ts";
 import { isChartFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import { renderCharts, type ChartSpec } from "#delivery/helm/render-charts.ts";
-import { descriptionLabels, descriptionName, helmDescriptionName } from "#delivery/names.ts";
+import { descriptionLabels, descriptionName, helmDescriptionName, partNumberOf } from "#delivery/names.ts";
 import { isOfChart, overrideOutcomes, renderedWith } from "#delivery/override-report.ts";
 import { orderOverrides, type Override } from "#delivery/overrides.ts";
 import { withPolicy } from "#delivery/policy.ts";
 import { overridesOfFeeds, render, renderTrigger, type RenderProblem } from "#delivery/render.ts";
 import type { NewCondition } from "#kube/conditions.ts";
+import { splitDescribed, type DescribedPart } from "./split-described.ts";
 import { matchesSelector } from "#kube/selector.ts";
 import { canonicalHash, deepEqual } from "#std/canonical-json.ts";
 
@@ -27,7 +29,7 @@ export interface BaseWorld {
   /** The ManagedClusters of the Base's namespace: normally one. */
   readonly clusters: readonly ManagedCluster[];
   /** The Descriptions that this Base has: of objects, and of charts. */
-  readonly descriptions: { readonly generic: Description | undefined; readonly helm: Description | undefined };
+  readonly descriptions: { readonly generic: readonly Description[]; readonly helm: Description | undefined };
 }
 
 export type DescriptionAction =
@@ -51,7 +53,7 @@ export function planDescriptions(base: Base, world: BaseWorld): BasePlan {
   const planned = halves.map((half) => planHalf(base, half));
   const problems = planned.flatMap((each) => each.problems);
   const overrides = halves.flatMap((half) => outcomesOf(base, half, problems));
-  return { actions: planned.flatMap(({ action }) => action), problems, overrides };
+  return { actions: planned.flatMap(({ actions }) => actions), problems, overrides };
 }
 
 /** Where nothing is rendered again, what was recorded still holds: an ApplyLater override that waits is not in it. */
@@ -60,10 +62,10 @@ function outcomesOf(base: Base, half: Half, problems: readonly RenderProblem[]):
   return (base.status?.overrides ?? []).filter((outcome) => isOfChart(outcome) === half.isOfCharts);
 }
 
-/** One of the two Descriptions. */
+/** The Descriptions of one deployer. */
 interface Half {
-  readonly current: Description | undefined;
-  readonly name: string;
+  /** Ascending by part; those that are not going away. */
+  readonly current: readonly Description[];
   readonly isOfCharts: boolean;
   readonly overrides: readonly Override[];
   /** What it is rendered from, as a hash. */
@@ -72,34 +74,37 @@ interface Half {
   readonly isCurrent: boolean;
   /** No feed asks for it. */
   readonly isUnwanted: boolean;
-  readonly render: () => { readonly spec: Description["spec"]; readonly problems: readonly RenderProblem[] };
+  /** In the order in which they are to be written. */
+  readonly render: () => { readonly parts: readonly DescribedPart[]; readonly problems: readonly RenderProblem[] };
 }
 
 function genericHalf(base: Base, world: BaseWorld): Half {
   const feeds = world.feeds.filter(({ feed }) => !isChartFeed(feed));
   const overrides = overridesFor(base, feeds, world);
-  const current = world.descriptions.generic;
-  const previous = current?.spec.raw ?? [];
+  const first = descriptionName(base.metadata.name);
+  const known = world.descriptions.generic.toSorted((a, b) => partNumberOf(a) - partNumberOf(b));
+  // Like any other the first one is made again when it is gone; a further one is on its way out for good.
+  const current = known.filter((part) => isLive(part) || part.metadata.name === first);
+  const taken = new Set(known.filter((part) => !current.includes(part)).map(partNumberOf));
   const trigger = renderTrigger({ feeds, overrides });
   // A Base that names nothing at all has an empty Description: that is what is delivered.
   const isUnwanted = feeds.length === 0 && world.feeds.length > 0;
-  const isCurrent = isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous));
+  const isCurrent = isUnwanted ? current.length === 0 : areMarked(current, { first, trigger });
   return {
     current,
-    name: descriptionName(base.metadata.name),
     isOfCharts: false,
     overrides,
     trigger,
     isUnwanted,
     isCurrent,
     render: () => {
-      const { raw, problems } = render({
+      const { objects, problems } = render({
         feeds,
         overrides: usedOverrides(base, overrides, isCurrent),
-        previous,
+        previous: current.flatMap(({ spec }) => spec.raw ?? []),
         cluster: clusterName(base, world),
       });
-      return { spec: { deployer: "Generic", raw }, problems };
+      return { parts: splitDescribed(objects, { first, current, taken }), problems };
     },
   };
 }
@@ -107,14 +112,13 @@ function genericHalf(base: Base, world: BaseWorld): Half {
 function helmHalf(base: Base, world: BaseWorld): Half {
   const feeds = world.feeds.filter(({ feed }) => isChartFeed(feed));
   const overrides = overridesFor(base, feeds, world);
-  const current = world.descriptions.helm;
-  const previous = chartsOf(current?.spec);
+  const current = world.descriptions.helm === undefined ? [] : [world.descriptions.helm];
+  const name = helmDescriptionName(base.metadata.name);
   const trigger = renderTrigger({ feeds, overrides });
   const isUnwanted = feeds.length === 0;
-  const isCurrent = isUnwanted ? current === undefined : isMarked(current, mark(trigger, previous));
+  const isCurrent = isUnwanted ? current.length === 0 : areMarked(current, { first: name, trigger });
   return {
     current,
-    name: helmDescriptionName(base.metadata.name),
     isOfCharts: true,
     overrides,
     trigger,
@@ -124,10 +128,10 @@ function helmHalf(base: Base, world: BaseWorld): Half {
       const { spec, problems } = renderCharts({
         feeds,
         overrides: usedOverrides(base, overrides, isCurrent),
-        previous,
+        previous: chartsOf(current[0]?.spec),
         cluster: clusterName(base, world),
       });
-      return { spec: { deployer: "Helm", ...spec }, problems };
+      return { parts: [{ name, number: 0, spec: { deployer: "Helm", ...spec } }], problems };
     },
   };
 }
@@ -135,23 +139,40 @@ function helmHalf(base: Base, world: BaseWorld): Half {
 function planHalf(
   base: Base,
   half: Half,
-): { readonly action: readonly DescriptionAction[]; readonly problems: readonly RenderProblem[] } {
-  const { current, isCurrent, isUnwanted } = half;
-  if (isUnwanted) {
-    const reason = "no feed asks for it any more";
-    return { action: current === undefined ? [] : [{ type: "delete", description: current, reason }], problems: [] };
-  }
-  const { spec, problems } = half.render();
-  if (isCurrent) return { action: policyChange(base, half), problems };
-  const description = describe(base, { ...half, spec });
-  if (current !== undefined) {
-    const isSame = deepEqual(renderedOf(current.spec), renderedOf(spec));
-    const reason = isSame ? "inputs changed, result did not" : "templates, feeds or overrides changed";
-    return { action: [{ type: "update", description, current, reason }], problems };
-  }
+): { readonly actions: readonly DescriptionAction[]; readonly problems: readonly RenderProblem[] } {
+  const { current, isCurrent, isUnwanted, trigger } = half;
+  const remove = (reason: string): ((description: Description) => DescriptionAction) => {
+    return (description) => ({ type: "delete", description, reason });
+  };
+  if (isUnwanted) return { actions: current.map(remove("no feed asks for it any more")), problems: [] };
+  const { parts, problems } = half.render();
+  if (isCurrent) return { actions: policyChange(base, half), problems };
   // Nothing to deliver yet, and a Description without objects would count as delivered.
-  if ((spec.raw ?? []).length === 0 && problems.length > 0) return { action: [], problems };
-  return { action: [{ type: "create", description, reason: "the Base has none" }], problems };
+  const isEmpty = parts.every(({ spec }) => (spec.raw ?? []).length === 0);
+  if (current.length === 0 && isEmpty && problems.length > 0) return { actions: [], problems };
+  // Objects must not move while the part whose mark they carry is on its way out: it is made again first.
+  const [first] = current;
+  if (first !== undefined && !isLive(first) && parts.length + current.length > 2) return { actions: [], problems };
+  const renderedFrom = mark(
+    trigger,
+    parts.toSorted((a, b) => a.number - b.number).map(({ spec }) => spec),
+  );
+  const writes = parts.map((part) => planPart(base, { ...part, renderedFrom }, current));
+  const names = new Set(parts.map(({ name }) => name));
+  const obsolete = current.filter(({ metadata }) => !names.has(metadata.name)).map(remove("its objects are in other parts"));
+  return { actions: [...writes, ...obsolete], problems };
+}
+
+function planPart(base: Base, part: Described, currents: readonly Description[]): DescriptionAction {
+  const description = describe(base, part);
+  const current = currents.find(({ metadata }) => metadata.name === part.name);
+  if (current === undefined) {
+    const reason = part.number === 0 ? "the Base has none" : "the objects are too large for one";
+    return { type: "create", description, reason };
+  }
+  const isSame = deepEqual(renderedOf(current.spec), renderedOf(part.spec));
+  const reason = isSame ? "inputs changed, result did not" : "templates, feeds or overrides changed";
+  return { type: "update", description, current, reason };
 }
 
 export function baseConditions(base: Base, problems: readonly RenderProblem[]): readonly NewCondition[] {
@@ -180,11 +201,18 @@ export function baseConditions(base: Base, problems: readonly RenderProblem[]): 
 }
 
 /** Nothing is rendered for another policy: an override that waits goes on waiting. */
-function policyChange(base: Base, half: Half): readonly DescriptionAction[] {
-  const { current } = half;
-  if (current === undefined || deepEqual(current.spec.delivery, base.spec.delivery)) return [];
-  const { delivery: _old, ...spec } = current.spec;
-  return [{ type: "update", description: describe(base, { ...half, spec }), current, reason: "delivery policy changed" }];
+function policyChange(base: Base, { current, trigger }: Half): readonly DescriptionAction[] {
+  const changed = current.filter(({ spec }) => !deepEqual(spec.delivery, base.spec.delivery));
+  if (changed.length === 0) return [];
+  const renderedFrom = mark(
+    trigger,
+    current.map(({ spec }) => spec),
+  );
+  return changed.map((each) => {
+    const { delivery: _old, ...spec } = each.spec;
+    const part = { name: each.metadata.name, number: partNumberOf(each), spec, renderedFrom };
+    return { type: "update", description: describe(base, part), current: each, reason: "delivery policy changed" };
+  });
 }
 
 /** Globalizations whose affinity selects this cluster, then its Localizations; for these feeds; without those that are going. */
@@ -211,12 +239,12 @@ function clusterName(base: Base, { clusters }: BaseWorld): string {
   return clusters[0]?.metadata.name ?? base.metadata.namespace ?? "";
 }
 
-function describe(
-  base: Base,
-  { name: ownName, spec, trigger }: { readonly name: string; readonly spec: Description["spec"]; readonly trigger: string },
-): Description {
+type Described = DescribedPart & { readonly renderedFrom: string };
+
+function describe(base: Base, { name: ownName, number, spec, renderedFrom }: Described): Description {
   const { name, namespace = "", uid = "" } = base.metadata;
   const { apiVersion, kind } = Base;
+  const first = descriptionName(name);
   return {
     apiVersion: Description.apiVersion,
     kind: Description.kind,
@@ -224,7 +252,7 @@ function describe(
       namespace,
       name: ownName,
       labels: descriptionLabels(base),
-      annotations: { [annotations.renderedFrom]: mark(trigger, renderedOf(spec)) },
+      annotations: { [annotations.renderedFrom]: renderedFrom, ...(number === 0 ? {} : { [annotations.partOf]: first }) },
       finalizers: [finalizers.apps],
       ownerReferences: [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }],
     },
@@ -241,13 +269,27 @@ function chartsOf(spec: Description["spec"] | undefined): ChartSpec {
   return { charts: spec?.charts ?? [], raw: spec?.raw ?? [], chartRaw: spec?.chartRaw ?? [] };
 }
 
-function isMarked(description: Description | undefined, expected: string): boolean {
-  return description?.metadata.annotations?.[annotations.renderedFrom] === expected;
+/** All of them are there, and every one says so: a part that somebody deleted is noticed by the marks of the others. */
+function areMarked(
+  descriptions: readonly Description[],
+  { first, trigger }: { readonly first: string; readonly trigger: string },
+): boolean {
+  if (descriptions[0]?.metadata.name !== first) return false;
+  const expected = mark(
+    trigger,
+    descriptions.map(({ spec }) => spec),
+  );
+  return descriptions.every(({ metadata }) => metadata.annotations?.[annotations.renderedFrom] === expected);
 }
 
-/** With the result in it, so that an edit of the Description by hand is noticed too. */
-function mark(trigger: string, rendered: unknown): string {
-  return `${trigger}.${canonicalHash(rendered)}`;
+/** With the result in it, so that an edit of a Description by hand is noticed too. */
+function mark(trigger: string, specs: readonly Description["spec"][]): string {
+  const [first, ...more] = specs.map(renderedOf);
+  return `${trigger}.${canonicalHash(more.length === 0 ? first : [first, ...more])}`;
+}
+
+function isLive({ metadata }: Description): boolean {
+  return metadata.deletionTimestamp === undefined;
 }
 
 export function isReported({ metadata, status }: Base): boolean {

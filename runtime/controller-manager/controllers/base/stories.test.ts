@@ -81,7 +81,7 @@ function baseOf({ feeds }: Step, generation: number): Base {
 
 testGolden("controllers/base.md", (lines) => {
   const steps = parse(lines.join("\n")) as readonly Step[];
-  let there: BaseWorld["descriptions"] = { generic: undefined, helm: undefined };
+  let there: BaseWorld["descriptions"] = { generic: [], helm: undefined };
   return steps.flatMap((step, index) => {
     const base = baseOf(step, index + 1);
     const plan = planDescriptions(base, worldOf(step, there));
@@ -102,8 +102,10 @@ testGolden("controllers/base.md", (lines) => {
 
 function afterwards(there: BaseWorld["descriptions"], { actions }: BasePlan): BaseWorld["descriptions"] {
   return actions.reduce<BaseWorld["descriptions"]>((now, { type, description }) => {
-    const half = description.spec.deployer === "Helm" ? "helm" : "generic";
-    return { ...now, [half]: type === "delete" ? undefined : description };
+    const isKept = type !== "delete";
+    if (description.spec.deployer === "Helm") return { ...now, helm: isKept ? description : undefined };
+    const others = now.generic.filter(({ metadata }) => metadata.name !== description.metadata.name);
+    return { ...now, generic: isKept ? [...others, description] : others };
   }, there);
 }
 

@@ -11,6 +11,8 @@ import { carryOut } from "#delivery/carry-out.ts";
 import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { isFailureReport, nobodyDeliversStatus } from "#delivery/description-status.ts";
 import { feedText } from "#delivery/feeds.ts";
+import { partNumberOf } from "#delivery/names.ts";
+import { siblingsAmong } from "#delivery/parts.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
@@ -100,7 +102,8 @@ function push(description: Description, { cluster, deps }: Target, signal: Abort
     const other = informers.descriptions.get(keyText(owner));
     return other !== undefined && other.metadata.deletionTimestamp === undefined;
   };
-  return carryOut(description, { parent, child, discovery, ownerExists, events, clock, log, backoff }, signal);
+  const siblings = siblingsAmong(description, informers.descriptions.byIndex(by.namespace, description.metadata.namespace ?? ""));
+  return carryOut(description, { parent, child, discovery, siblings, ownerExists, events, clock, log, backoff }, signal);
 }
 
 async function release(description: Description, { client, log }: PushDeps, signal: AbortSignal): Promise<void> {
@@ -124,7 +127,12 @@ async function sayWhatIsLeft(
   const { namespace = "" } = description.metadata;
   for (const subscription of subscriptionsOf(description, deps)) {
     deps.events.record(subscription, note);
-    const conditions = withObjectsLeft(subscription, { namespace, message, now: deps.clock.now() });
+    const conditions = withObjectsLeft(subscription, {
+      namespace,
+      part: partNumberOf(description),
+      message,
+      now: deps.clock.now(),
+    });
     await patchStatusIfChanged(deps.client, { type: Subscription, object: subscription, status: { conditions } }, signal);
   }
 }

@@ -1,6 +1,7 @@
 // Description statuses -> Subscription status, batched: many clusters report, one write follows.
 
 import type { Base } from "#api/apps/v1alpha1/base.ts";
+import type { Description } from "#api/apps/v1alpha1/description.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { conditionTypes, labels } from "#api/names.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
@@ -8,7 +9,7 @@ import { changesBeyondStatus } from "#controller-manager/changes.ts";
 import { chartFeedKeys, isChartFeed, manifestFeedKeys, resolveFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { by, feedCandidates } from "#controller-manager/informers.ts";
-import { baseName, descriptionName, helmDescriptionName } from "#delivery/names.ts";
+import { baseName, descriptionName, helmDescriptionName, partNumberOf } from "#delivery/names.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { findCondition } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -70,11 +71,13 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
     if (base === undefined) return [];
     const { name, namespace = "" } = base.metadata;
     const charts = spec.feeds.filter(isChartFeed);
-    const names = [
-      ...(charts.length < spec.feeds.length ? [descriptionName(name)] : []),
-      ...(charts.length > 0 ? [helmDescriptionName(name)] : []),
+    const made = descriptions.byIndex(by.base, base.metadata.uid ?? "");
+    return [
+      ...(charts.length < spec.feeds.length
+        ? [descriptions.get(`${namespace}/${descriptionName(name)}`), ...made.filter(isFurtherPart)]
+        : []),
+      ...(charts.length > 0 ? [descriptions.get(`${namespace}/${helmDescriptionName(name)}`)] : []),
     ];
-    return names.map((each) => descriptions.get(`${namespace}/${each}`));
   }
 
   return createController({
@@ -105,4 +108,9 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
 /** Another scheduler than ours writes no condition. */
 function isScheduled({ status }: Subscription): boolean {
   return status?.bindingClusters !== undefined || findCondition(status?.conditions, conditionTypes.scheduled) !== undefined;
+}
+
+/** Of a Base that is too large for one Description. */
+function isFurtherPart(description: Description): boolean {
+  return description.metadata.deletionTimestamp === undefined && partNumberOf(description) > 0;
 }

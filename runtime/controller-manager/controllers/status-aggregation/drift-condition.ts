@@ -17,19 +17,21 @@ const CLUSTERS_SHOWN_MAX = 3;
 /** None while nothing ever drifted. */
 export function driftConditions({ status }: Subscription, reports: readonly Reported[]): readonly NewCondition[] {
   const type = conditionTypes.drifted;
-  const drifted = reports.flatMap(({ binding, descriptions }) =>
-    descriptions.flatMap((description) => {
-      const found = findCondition(description?.status?.conditions, type);
-      return found?.status === "True" ? [{ binding, found }] : [];
-    }),
-  );
+  const drifted = reports.flatMap(({ binding, descriptions }) => {
+    const found = descriptions
+      .flatMap((description) => findCondition(description?.status?.conditions, type) ?? [])
+      .filter((condition) => condition.status === "True");
+    return found[0] === undefined
+      ? []
+      : [{ binding, reason: found[0].reason, message: found.map((each) => each.message).join("; ") }];
+  });
   const [first] = drifted;
   if (first === undefined) {
     if (findCondition(status?.conditions, type) === undefined) return [];
     return [{ type, status: "False", reason: "AsDescribed", message: "Nothing differs" }];
   }
-  const shown = drifted.slice(0, CLUSTERS_SHOWN_MAX).map(({ binding, found }) => `${binding}: ${found.message}`);
+  const shown = drifted.slice(0, CLUSTERS_SHOWN_MAX).map((each) => `${each.binding}: ${each.message}`);
   const more = drifted.length > CLUSTERS_SHOWN_MAX ? [`and ${String(drifted.length - CLUSTERS_SHOWN_MAX)} more`] : [];
   const message = `${String(drifted.length)} of ${String(reports.length)} clusters: ${[...shown, ...more].join("; ")}`;
-  return [{ type, status: "True", reason: first.found.reason, message }];
+  return [{ type, status: "True", reason: first.reason, message }];
 }
