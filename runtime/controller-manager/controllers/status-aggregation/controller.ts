@@ -13,6 +13,7 @@ import { baseName, descriptionName, helmDescriptionName, partNumberOf } from "#d
 import type { KubeObject } from "#api/meta.ts";
 import { findCondition } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import type { Informer } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { aggregate, type ClusterReport } from "./plan.ts";
@@ -63,21 +64,13 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
     return (subscription.status?.bindingClusters ?? []).map((binding) => {
       const namespace = binding.split("/", 1)[0] ?? "";
       const base = bases.get(`${namespace}/${name}`) ?? own.find(({ metadata }) => metadata.namespace === namespace);
-      return { binding, cluster: managedClusters.get(binding), base, descriptions: descriptionsOf(subscription, base) };
+      return {
+        binding,
+        cluster: managedClusters.get(binding),
+        base,
+        descriptions: descriptionsOf(subscription, base, descriptions),
+      };
     });
-  }
-
-  function descriptionsOf({ spec }: Subscription, base: Base | undefined): ClusterReport["descriptions"] {
-    if (base === undefined) return [];
-    const { name, namespace = "" } = base.metadata;
-    const charts = spec.feeds.filter(isChartFeed);
-    const made = descriptions.byIndex(by.base, base.metadata.uid ?? "");
-    return [
-      ...(charts.length < spec.feeds.length
-        ? [descriptions.get(`${namespace}/${descriptionName(name)}`), ...made.filter(isFurtherPart)]
-        : []),
-      ...(charts.length > 0 ? [descriptions.get(`${namespace}/${helmDescriptionName(name)}`)] : []),
-    ];
   }
 
   return createController({
@@ -108,6 +101,22 @@ export function statusAggregationController(deps: StatusAggregationDeps): Contro
 /** Another scheduler than ours writes no condition. */
 function isScheduled({ status }: Subscription): boolean {
   return status?.bindingClusters !== undefined || findCondition(status?.conditions, conditionTypes.scheduled) !== undefined;
+}
+
+/** Those that the feeds ask for, whether they are there or not. */
+function descriptionsOf(
+  { spec }: Subscription,
+  base: Base | undefined,
+  descriptions: Informer<Description>,
+): ClusterReport["descriptions"] {
+  if (base === undefined) return [];
+  const { name, namespace = "", uid = "" } = base.metadata;
+  const charts = spec.feeds.filter(isChartFeed);
+  const further = descriptions.byIndex(by.base, uid).filter(isFurtherPart);
+  return [
+    ...(charts.length < spec.feeds.length ? [descriptions.get(`${namespace}/${descriptionName(name)}`), ...further] : []),
+    ...(charts.length > 0 ? [descriptions.get(`${namespace}/${helmDescriptionName(name)}`)] : []),
+  ];
 }
 
 /** Of a Base that is too large for one Description. */
