@@ -34,7 +34,10 @@ export const helmOptionsShape = {
   atomic: z.boolean().optional().describe("Uninstall if the installation fails."),
   upgradeAtomic: z.boolean().optional().describe("Roll back if an upgrade fails."),
   skipCRDs: z.boolean().optional().describe("Do not install the chart's CustomResourceDefinitions."),
-  replaceCRDs: z.boolean().optional().describe("Replace the chart's CustomResourceDefinitions before an upgrade."),
+  replaceCRDs: z
+    .boolean()
+    .optional()
+    .describe("Replace the chart's CustomResourceDefinitions before an installation or upgrade."),
   disableHooks: z.boolean().optional().describe("Do not run the chart's hooks."),
   force: z.boolean().optional().describe("Delete and create again what an upgrade cannot change."),
 };
