@@ -25,6 +25,8 @@ export const warningEventReasons = {
   /** Ours. */
   deletionBlocked: "DeletionBlocked",
   /** Ours. */
+  dependenciesMissing: "DependenciesMissing",
+  /** Ours. */
   drifted: "Drifted",
   failedAggregateStatus: "FailedAggregateStatus",
   failedApplyingOverrides: "FailedApplyingOverrides",

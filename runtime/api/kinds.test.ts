@@ -326,7 +326,7 @@ const upstream: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-const delivery = ["", ".drift", ".ignoreFields", ".adoption", ".onDelete", ".maxDeletePercent"].map(
+const delivery = ["", ".drift", ".ignoreFields", ".adoption", ".onDelete", ".dependencies", ".maxDeletePercent"].map(
   (field) => `spec.delivery${field}`,
 );
 

@@ -175,6 +175,8 @@ export const conditionTypes = {
   drifted: "Drifted",
   /** Ours. Subscription: a change would delete so much that it waits for a confirmation. Absent until that happens. */
   deletionBlocked: "DeletionBlocked",
+  /** Ours. Subscription: pods of a feed need objects that nobody delivers. Absent until that happens. */
+  dependenciesMissing: "DependenciesMissing",
   /** Ours. Subscription: a deletion completed without a cluster, and these objects are still there. A record: nothing takes it back. */
   objectsLeft: "ObjectsLeft",
   /** Ours. Description being deleted: the child's objects are gone, the finalizer may go. */

@@ -10,6 +10,7 @@ const DEFAULTS: ResolvedPolicy = {
   ignoreFields: [],
   adoption: "Adopt",
   onDelete: "Delete",
+  dependencies: "Report",
   maxDeletePercent: 50,
 };
 

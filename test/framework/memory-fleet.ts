@@ -105,7 +105,7 @@ export function createMemoryFleet({ lostClusterGraceMs = 1_000, from }: MemoryFl
   const common = { ...shared, client: parent.client, concurrency: 2, crossNamespaceFeeds: false };
   const children = { of: () => ({ client: child.client, discovery: child.discovery }) };
   run([
-    subscriptionController({ ...common, fleetPercentMax: 100 }),
+    subscriptionController({ ...common, crossNamespaceFeeds: false, fleetPercentMax: 100 }),
     baseController(common),
     descriptionController({ ...common, children, lostClusterGraceMs }),
     ...feedProtectionControllers(common),

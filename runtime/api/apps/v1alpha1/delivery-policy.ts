@@ -41,6 +41,14 @@ export const DeliveryPolicy = z
         "What happens to objects that are no longer wanted. Delete is the default; Retain leaves them and takes our marks off.",
       )
       .meta(extension),
+    dependencies: z
+      .enum(["Ignore", "Report", "Follow"])
+      .optional()
+      .describe(
+        "ConfigMaps, Secrets, ServiceAccounts and PersistentVolumeClaims that the pods of a feed need. Report (the default) says in " +
+          "condition DependenciesMissing which nobody delivers, Follow also takes along those that have a template, Ignore does not look.",
+      )
+      .meta(extension),
     maxDeletePercent: z
       .int()
       .min(0)

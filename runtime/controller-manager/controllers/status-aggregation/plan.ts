@@ -11,6 +11,7 @@ import { isDelivered } from "#delivery/description-status.ts";
 import { feedText, namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { Health } from "#delivery/health.ts";
 import type { Interpreters } from "#delivery/interpreters.ts";
+import { policyOf } from "#delivery/policy.ts";
 import { replicaStatusOf, reportedHealth } from "#delivery/summarize.ts";
 import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
@@ -97,7 +98,7 @@ function isComplete({ state, healths }: Stated): boolean {
 
 /** Delivered means: everything between this very spec and the child has caught up. */
 function stateOf({ spec }: Subscription, { base, descriptions }: ClusterReport): ClusterState {
-  if (base === undefined || !deepEqual(base.spec.feeds, spec.feeds) || !deepEqual(base.spec.delivery, spec.delivery))
+  if (base === undefined || !isFromSpec(base, spec) || !deepEqual(base.spec.delivery, spec.delivery))
     return progressing("waiting for its Base");
   const problem = problemOf(base);
   if (problem !== undefined) return { type: "failed", message: problem };
@@ -111,6 +112,12 @@ function stateOf({ spec }: Subscription, { base, descriptions }: ClusterReport):
   if (failures.length > 0)
     return { type: "failed", message: failures.map(({ status }) => status?.reason ?? "failed").join("; ") };
   return known.every(isDelivered) ? { type: "delivered" } : progressing("waiting for the cluster");
+}
+
+/** What is taken along comes after the feeds. */
+function isFromSpec(base: Base, { feeds, delivery }: Subscription["spec"]): boolean {
+  const isFollowing = policyOf({ delivery }).dependencies === "Follow";
+  return deepEqual(isFollowing ? base.spec.feeds.slice(0, feeds.length) : base.spec.feeds, feeds);
 }
 
 function problemOf({ status }: Base): string | undefined {

@@ -4,9 +4,12 @@ import { by } from "#controller-manager/informers.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
 import { annotations, finalizers, labels } from "#api/names.ts";
+import { manifestFeedKeys } from "#delivery/feeds.ts";
+import { isFollowable } from "#delivery/follow.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { Client } from "#kube/client.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
@@ -17,6 +20,7 @@ import { keyOf, keyTextOf } from "#kube/object.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { DeletionLog } from "./deletion-log.ts";
+import { dependenciesOfFeeds, Dependents, followedFeeds, sayDependencies, type DependencyDeps } from "./dependencies.ts";
 import { guardDeletions, logDeletion, type GuardDeps } from "./guard-deletions.ts";
 import { planBases, type BaseAction } from "./plan.ts";
 
@@ -26,22 +30,29 @@ const BLOCKED_POLL_MS = 60_000;
 /** One after the other, a hundred clusters would be a hundred round trips away. */
 const BASES_AT_A_TIME = 16;
 
-export type SubscriptionDeps = Omit<GuardDeps, "deletions">;
+export type SubscriptionDeps = Omit<GuardDeps, "deletions"> & DependencyDeps;
 
 export function subscriptionController(options: SubscriptionDeps): Controller {
-  const deps: GuardDeps = { ...options, deletions: new DeletionLog() };
+  const deps: GuardDeps & DependencyDeps = { ...options, deletions: new DeletionLog() };
+  const dependents = new Dependents();
   const { client, informers, events, log } = deps;
-  const { subscriptions, bases, managedClusters } = informers;
+  const { subscriptions, bases, manifests, managedClusters } = informers;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     const cached = subscriptions.get(key);
-    if (cached === undefined) return done;
+    if (cached === undefined) {
+      dependents.note(key, []);
+      return done;
+    }
     const isDeleting = cached.metadata.deletionTimestamp !== undefined;
     const subscription = isDeleting
       ? cached
       : await addFinalizer(client, { type: Subscription, object: cached, finalizer: finalizers.apps }, signal);
     const own = bases.byIndex(by.subscription, subscription.metadata.uid ?? "");
+    const dependencies = dependenciesOfFeeds(subscription, deps);
+    dependents.note(key, dependencies.needed);
     const planned = planBases(subscription, {
+      followed: followedFeeds(subscription, dependencies, deps),
       bases: own,
       base: (baseKey) => bases.get(baseKey),
       cluster: (clusterKey) => managedClusters.get(clusterKey),
@@ -61,19 +72,25 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
       });
     }
     if (isDeleting && own.length === 0) await finish(subscription, deps, signal);
+    if (!isDeleting) await sayDependencies(subscription, { missing: dependencies.missing, deps }, signal);
     return actions.length < planned.length ? after(BLOCKED_POLL_MS) : done;
   }
 
+  const ownersOf = ({ metadata }: Base): readonly string[] =>
+    subscriptions.byIndex(by.uid, metadata.labels?.[labels.subscriptionUid] ?? "").map(keyTextOf);
+  const usersOf = (keys: readonly string[]): readonly string[] => [
+    ...keys.flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf)),
+    ...dependents.of(keys),
+  ];
   return createController({
     ...deps,
     name: "subscription",
     sources: [
       source(subscriptions, (subscription, change) => (changesPlan(change) ? ownKey(subscription) : [])),
-      source(bases, (base, change) => {
-        if (!changesBeyondStatus(change)) return [];
-        const uid = base.metadata.labels?.[labels.subscriptionUid];
-        return uid === undefined ? [] : subscriptions.byIndex(by.uid, uid).map(keyTextOf);
-      }),
+      source(bases, (base, change) =>
+        changesBeyondStatus(change) ? [...ownersOf(base), ...dependents.of(followableKeys(base, change))] : [],
+      ),
+      source(manifests, (manifest, change) => (changesBeyondStatus(change) ? usersOf(manifestFeedKeys(manifest)) : [])),
       source(managedClusters, (cluster, change) =>
         changesLabels(change) ? subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf) : [],
       ),
@@ -151,4 +168,10 @@ function changesPlan(change: Change<Subscription>): boolean {
 
 function confirmation({ metadata }: Subscription): string | undefined {
   return metadata.annotations?.[annotations.confirmDeletion];
+}
+
+/** What another Subscription may take along once this Base has it no more. */
+function followableKeys({ spec }: Base, change: Change<Base>): readonly string[] {
+  const before = change.type === "updated" ? change.previous.spec.feeds : [];
+  return [...spec.feeds, ...before].filter(isFollowable).map(feedKey);
 }

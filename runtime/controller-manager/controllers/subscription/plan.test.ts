@@ -60,12 +60,18 @@ function clusterOf(name: string): ManagedCluster {
 
 function worldOf(story: Story): World {
   const everyone = subscriptionOf({ ...story, deleting: false, decided: true, bound: Object.keys(story.bases ?? {}) });
-  const made = planBases(everyone, { bases: [], base: () => undefined, cluster: (key) => clusterOf(key.split("/")[0]!) });
+  const made = planBases(everyone, {
+    followed: () => [],
+    bases: [],
+    base: () => undefined,
+    cluster: (key) => clusterOf(key.split("/")[0]!),
+  });
   const bases = made.map(({ base }) => ({ ...base, spec: { feeds: feeds(story.bases?.[base.metadata.namespace!] ?? []) } }));
   const clusters = story.clusters ?? [...(story.bound ?? []), ...Object.keys(story.bases ?? {})];
   return {
     bases,
     base: (key) => bases.find(({ metadata }) => `${metadata.namespace!}/${metadata.name}` === key),
+    followed: () => [],
     cluster: (key) => (clusters.includes(key.split("/")[0]!) ? clusterOf(key.split("/")[0]!) : undefined),
   };
 }

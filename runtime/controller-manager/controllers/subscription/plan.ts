@@ -2,6 +2,7 @@
 
 import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
+import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { annotations, finalizers } from "#api/names.ts";
@@ -19,6 +20,8 @@ export interface World {
   readonly bases: readonly Base[];
   /** Any Base by `namespace/name`. */
   base(key: string): Base | undefined;
+  /** What is taken along to the cluster of a namespace, besides the feeds. */
+  followed(namespace: string, current: Base | undefined): readonly Feed[];
   /** A ManagedCluster by `namespace/name`. */
   cluster(key: string): ManagedCluster | undefined;
 }
@@ -51,6 +54,8 @@ function planOne(subscription: Subscription, binding: string, world: World): rea
   if (cluster === undefined || cluster.metadata.deletionTimestamp !== undefined) return [];
   const namespace = namespaceOfBinding(binding);
   const name = baseName(subscription.metadata);
+  // One that upstream made has a random name; it is taken over, so that its objects stay where they are.
+  const current = world.base(`${namespace}/${name}`) ?? world.bases.find((other) => other.metadata.namespace === namespace);
   const isInit = subscription.metadata.annotations?.[annotations.defaultClusterInit];
   const base: Base = {
     apiVersion: Base.apiVersion,
@@ -62,10 +67,11 @@ function planOne(subscription: Subscription, binding: string, world: World): rea
       finalizers: [finalizers.apps],
       ...(isInit === undefined ? {} : { annotations: { [annotations.defaultClusterInit]: isInit } }),
     },
-    spec: { feeds: subscription.spec.feeds, ...withPolicy(subscription.spec.delivery) },
+    spec: {
+      feeds: [...subscription.spec.feeds, ...world.followed(namespace, current)],
+      ...withPolicy(subscription.spec.delivery),
+    },
   };
-  // One that upstream made has a random name; it is taken over, so that its objects stay where they are.
-  const current = world.base(`${namespace}/${name}`) ?? world.bases.find((other) => other.metadata.namespace === namespace);
   if (current === undefined) return [{ type: "create", base, reason: "bound by the scheduler" }];
   if (!isLive(current)) return [];
   const reason = difference(current, base);
