@@ -77,14 +77,14 @@ export interface Followed {
 }
 
 /** What one cluster gets besides the feeds; FOL-2. */
-export function followedIn({ dependencies, feeds, current, isTaken }: Followed): readonly Feed[] {
-  const { needed, followed, isComplete } = dependencies;
-  const named = new Set(feeds.map(feedKey));
-  const extra = current.filter((feed) => !named.has(feedKey(feed)) && isFollowable(feed));
+export function followedIn(input: Followed): readonly Feed[] {
+  const { needed, followed, isComplete } = input.dependencies;
+  const named = new Set(input.feeds.map(feedKey));
+  const extra = input.current.filter((feed) => !named.has(feedKey(feed)) && isFollowable(feed));
   const stays = (feed: Feed): boolean => !isComplete || needed.some((each) => feedKey(each) === feedKey(feed));
   const kept = extra.filter(stays);
   const keys = new Set(followed.map(feedKey));
-  return [...followed, ...kept.filter((feed) => !keys.has(feedKey(feed)))].filter((feed) => !isTaken(feed));
+  return [...followed, ...kept.filter((feed) => !keys.has(feedKey(feed)))].filter((feed) => !input.isTaken(feed));
 }
 
 export function isFollowable({ apiVersion, kind }: Feed): boolean {
