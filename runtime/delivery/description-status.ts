@@ -8,6 +8,7 @@ import { conditionTypes } from "#api/names.ts";
 import { setCondition } from "#kube/conditions.ts";
 import type { Change } from "#kube/informer.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { shortList } from "#std/short-list.ts";
 import { entryOf } from "./plan.ts";
 import { problemsText, reasonOfProblems, type ObjectProblem } from "./problems.ts";
 import { manifestStatusOf } from "./summarize.ts";
@@ -61,7 +62,7 @@ export function deliveredText({ inventory }: Pick<Delivery, "inventory">): strin
   const skipped = inventory.filter(({ origin }) => origin === "Skipped");
   const ours = `${String(inventory.length - skipped.length)} objects are as described`;
   if (skipped.length === 0) return ours;
-  const names = skipped.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
+  const names = shortList(skipped.map(feedText), OBJECTS_SHOWN_MAX).join(", ");
   return `${ours}; ${String(skipped.length)} were there before and are left alone: ${names}`;
 }
 
@@ -73,7 +74,7 @@ export interface Removal {
 
 export function removalStatus(description: Description, { remaining, problems }: Removal, now: number): Status {
   const removed = remaining.length === 0 && problems.length === 0;
-  const names = remaining.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
+  const names = shortList(remaining.map(feedText), OBJECTS_SHOWN_MAX).join(", ");
   const waiting = remaining.length === 0 ? "" : `Waiting for ${String(remaining.length)} objects to go: ${names}`;
   const message = [problemsText(problems), waiting].filter((part) => part !== "").join("; ");
   return {

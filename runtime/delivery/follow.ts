@@ -6,6 +6,7 @@
 
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { DeliveryPolicy } from "#api/apps/v1alpha1/delivery-policy.ts";
+import { shortList } from "#std/short-list.ts";
 import { DEPENDENCY_KINDS, dependenciesOf } from "./dependencies.ts";
 import { feedText, isChartFeed, type ResolvedFeed } from "./feeds.ts";
 
@@ -92,9 +93,8 @@ export function isFollowable({ apiVersion, kind }: Feed): boolean {
 }
 
 export function missingText(missing: readonly Missing[]): string {
-  const shown = missing
-    .slice(0, MISSING_SHOWN_MAX)
-    .map(({ neededBy, dependency, advice }) => `${feedText(neededBy)} needs ${feedText(dependency)}, which ${advice}`);
-  const more = missing.length > MISSING_SHOWN_MAX ? [`and ${String(missing.length - MISSING_SHOWN_MAX)} more`] : [];
-  return [...shown, ...more].join("; ");
+  const texts = missing.map(
+    ({ neededBy, dependency, advice }) => `${feedText(neededBy)} needs ${feedText(dependency)}, which ${advice}`,
+  );
+  return shortList(texts, MISSING_SHOWN_MAX).join("; ");
 }

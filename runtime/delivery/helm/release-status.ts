@@ -5,6 +5,7 @@ import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import type { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { conditionTypes } from "#api/names.ts";
 import { setCondition } from "#kube/conditions.ts";
+import { shortList } from "#std/short-list.ts";
 import type { HelmState } from "./helm-session.ts";
 import { releaseHash, type Phase } from "./release-plan.ts";
 
@@ -164,9 +165,7 @@ export function releasesStatus(
       ({ chart, release }) => `HelmChart ${chart.namespace}/${chart.name}: ${release?.status?.description ?? "failed"}`,
     ),
   ];
-  const shown = messages.slice(0, PROBLEMS_SHOWN_MAX);
-  const hidden = messages.length - shown.length;
-  const reason = [...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ");
+  const reason = shortList(messages, PROBLEMS_SHOWN_MAX).join("; ");
   const phase = messages.length > 0 ? "Failure" : descriptionPhase(phases);
   const isDone = phase === "Success";
   return {

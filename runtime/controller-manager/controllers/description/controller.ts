@@ -23,6 +23,7 @@ import { changesDelivery, clusterOf } from "./cluster.ts";
 import { withObjectsLeft } from "./objects-left.ts";
 import { changesForce, isForced } from "#controller-manager/forced-deletion.ts";
 import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
+import { shortList } from "#std/short-list.ts";
 
 export interface PushDeps extends DeliveryDeps {
   readonly children: ChildClients;
@@ -119,9 +120,8 @@ async function sayWhatIsLeft(
   const left = (description.status?.inventory ?? []).filter(({ origin }) => origin !== "Skipped");
   deps.log.warn("description.abandoned", { description: keyTextOf(description), reason, objectsLeft: left.length });
   if (left.length === 0) return;
-  const shown = left.slice(0, OBJECTS_SHOWN_MAX).map(feedText).join(", ");
-  const more = left.length > OBJECTS_SHOWN_MAX ? ` and ${String(left.length - OBJECTS_SHOWN_MAX)} more` : "";
-  const message = `Left in the cluster, because ${reason}: ${shown}${more}`;
+  const shown = shortList(left.map(feedText), OBJECTS_SHOWN_MAX).join(", ");
+  const message = `Left in the cluster, because ${reason}: ${shown}`;
   const note = { type: "Warning", reason: warningEventReasons.failedDeletingDescription, message } as const;
   deps.events.record(description, note);
   const { namespace = "" } = description.metadata;

@@ -4,6 +4,7 @@ import type { Description } from "#api/apps/v1alpha1/description.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { conditionTypes } from "#api/names.ts";
 import { findCondition, type NewCondition } from "#kube/conditions.ts";
+import { shortList } from "#std/short-list.ts";
 
 /** What is known about one bound cluster. */
 interface Reported {
@@ -30,8 +31,7 @@ export function driftConditions({ status }: Subscription, reports: readonly Repo
     if (findCondition(status?.conditions, type) === undefined) return [];
     return [{ type, status: "False", reason: "AsDescribed", message: "Nothing differs" }];
   }
-  const shown = drifted.slice(0, CLUSTERS_SHOWN_MAX).map((each) => `${each.binding}: ${each.message}`);
-  const more = drifted.length > CLUSTERS_SHOWN_MAX ? [`and ${String(drifted.length - CLUSTERS_SHOWN_MAX)} more`] : [];
-  const message = `${String(drifted.length)} of ${String(reports.length)} clusters: ${[...shown, ...more].join("; ")}`;
+  const texts = drifted.map(({ binding, message: each }) => `${binding}: ${each}`);
+  const message = `${String(drifted.length)} of ${String(reports.length)} clusters: ${shortList(texts, CLUSTERS_SHOWN_MAX).join("; ")}`;
   return [{ type, status: "True", reason: first.reason, message }];
 }

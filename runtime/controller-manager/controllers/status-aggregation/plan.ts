@@ -15,6 +15,7 @@ import { policyOf } from "#delivery/policy.ts";
 import { replicaStatusOf, reportedHealth } from "#delivery/summarize.ts";
 import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { shortList } from "#std/short-list.ts";
 import { driftConditions } from "./drift-condition.ts";
 
 /** What is known about one bound cluster. */
@@ -171,15 +172,14 @@ function availableCondition(
     return { type, status: "True", reason: "Available", message: `In ${total} of ${total} clusters` };
   const missing = states.filter((one) => !isComplete(one));
   const wrong = missing.filter(({ state, healths }) => state.type === "failed" || healths.some(isFailedHealth));
-  const shown = [...new Set([...wrong, ...missing])]
-    .slice(0, CLUSTERS_SHOWN_MAX)
-    .map((one) => `${one.report.binding}: ${shortened(whyIncomplete(subscription, one))}`);
-  const hidden = missing.length - shown.length;
+  const texts = [...new Set([...wrong, ...missing])].map(
+    (one) => `${one.report.binding}: ${shortened(whyIncomplete(subscription, one))}`,
+  );
   return {
     type,
     status: "False",
     reason: wrong.length > 0 ? "Failed" : "Progressing",
-    message: `In ${String(completed)} of ${total} clusters; ${[...shown, ...(hidden > 0 ? [`and ${String(hidden)} more`] : [])].join("; ")}`,
+    message: `In ${String(completed)} of ${total} clusters; ${shortList(texts, CLUSTERS_SHOWN_MAX).join("; ")}`,
   };
 }
 
@@ -211,13 +211,10 @@ function notScheduled({ spec, metadata, status }: Subscription): string | undefi
 }
 
 function listed(states: readonly Stated[]): string {
-  const shown = states
-    .slice(0, CLUSTERS_SHOWN_MAX)
-    .map(({ report, state }) => `${report.binding}: ${state.type === "delivered" ? "" : shortened(state.message)}`);
-  return [
-    ...shown,
-    ...(states.length > CLUSTERS_SHOWN_MAX ? [`and ${String(states.length - CLUSTERS_SHOWN_MAX)} more`] : []),
-  ].join("; ");
+  const texts = states.map(
+    ({ report, state }) => `${report.binding}: ${state.type === "delivered" ? "" : shortened(state.message)}`,
+  );
+  return shortList(texts, CLUSTERS_SHOWN_MAX).join("; ");
 }
 
 function shortened(reason: string): string {
