@@ -19,7 +19,7 @@ import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { patchStatusIfChanged, smallestPatch } from "#kube/write-if-changed.ts";
-import { baseConditions, isReported, planDescriptions, type BasePlan, type BaseWorld, type DescriptionAction } from "./plan.ts";
+import { baseConditions, planDescriptions, type BasePlan, type BaseWorld, type DescriptionAction } from "./plan.ts";
 
 export interface BaseDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
@@ -67,20 +67,12 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
     return done;
   }
   const { actions, problems, overrides } = planDescriptions(base, worldOf(base, deps));
-  const say = (): Promise<void> =>
-    problems === undefined ? Promise.resolve() : report(base, { problems, overrides, deps }, signal);
-  const act = async (): Promise<void> => {
-    for (const action of actions) {
-      // In this order and no other: an object that moves is described in its new place before it leaves the old one.
-      if (!(await carryOut(base, { action, deps }, signal))) break;
-    }
-  };
-  // Said before it is done: a crash in between is followed by doing it, and never leaves an old report. A generation of which nothing is
-  // said yet is looked at again anyway.
-  if (isReported(base)) {
-    await say();
-    await act();
-  } else await Promise.all([say(), act()]);
+  // Said before it is done, one after the other: a report that fails (the cache lagged) is planned anew, and no old one outlives the deed.
+  if (problems !== undefined) await report(base, { problems, overrides, deps }, signal);
+  for (const action of actions) {
+    // In this order and no other: an object that moves is described in its new place before it leaves the old one.
+    if (!(await carryOut(base, { action, deps }, signal))) break;
+  }
   return done;
 }
 

@@ -292,6 +292,6 @@ function isLive({ metadata }: Description): boolean {
   return metadata.deletionTimestamp === undefined;
 }
 
-export function isReported({ metadata, status }: Base): boolean {
+function isReported({ metadata, status }: Base): boolean {
   return status?.observedGeneration === metadata.generation;
 }
