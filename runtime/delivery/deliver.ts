@@ -13,6 +13,7 @@ import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
+import { isConditionTrue } from "#kube/conditions.ts";
 import { keyOf } from "#kube/object.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { applyObject, type ChildOptions, type Outcome } from "./apply-object.ts";
@@ -158,7 +159,7 @@ async function waitForDefinitions(
   for (const definition of items.filter(({ kind }) => kind === CustomResourceDefinition.kind)) {
     for (;;) {
       const live = await child.get(CustomResourceDefinition, keyOf(definition), signal).catch(() => undefined);
-      if (live?.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True") === true) break;
+      if (isConditionTrue(live?.status?.conditions, "Established")) break;
       signal.throwIfAborted();
       if (clock.monotonic() > deadline) {
         const entry = entryOf(definition);

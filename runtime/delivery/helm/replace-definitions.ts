@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
 import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
+import { isConditionTrue } from "#kube/conditions.ts";
 import { isAlreadyExists, isConflict } from "#kube/errors.ts";
 import type { Clock } from "#std/clock.ts";
 import { isJsonObject } from "#delivery/json.ts";
@@ -92,7 +93,7 @@ async function established(
   const deadline = clock.monotonic() + ESTABLISH_MS_MAX;
   for (;;) {
     const live = await child.get(CustomResourceDefinition, { name }, signal);
-    if (live?.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True") === true) return;
+    if (isConditionTrue(live?.status?.conditions, "Established")) return;
     signal.throwIfAborted();
     if (clock.monotonic() > deadline) {
       throw new HelmError(`CustomResourceDefinition ${name} is not established after ${String(ESTABLISH_MS_MAX)} ms`);

@@ -66,10 +66,10 @@ export function descriptionController(deps: DescriptionDeps): Controller {
     }
     const isDeliverer = whoDelivers(cluster) === "agent";
     const shared = { ...deps, description, child: deps.childAs(childIdentityOf(description)), discovery, memory };
-    const siblings = siblingsAmong(description, descriptions.list());
-    const options = { ...shared, siblings, ownerExists, log: deps.log.with({ description: key }) };
+    const options = { ...shared, ownerExists, log: deps.log.with({ description: key }) };
     if (description.metadata.deletionTimestamp !== undefined || !isDelivered(description)) {
-      return isDeliverer ? carryOut(description, options, signal) : done;
+      if (!isDeliverer) return done;
+      return carryOut(description, { ...options, siblings: siblingsAmong(description, descriptions.list()) }, signal);
     }
     const isSuspect = suspects.delete(key) || isConditionTrue(description.status?.conditions, conditionTypes.drifted);
     if (!isSuspect) return done;
