@@ -59,7 +59,7 @@ export default {
       comment: "They are told the time and given the world: no I/O, no clock, no Kubernetes client",
       severity: "error",
       from: {
-        path: "/(plan|schedule|snapshot|decision|frame|flow-control|handshake|render|overrides|apply-patch|json-patch|merge-patch|field-patch|field-text-yaml|helm-values|patch-value|override-report|explain|explain-text|summarize|selector|crd|openapi|request-info|proxy-target|access-policy|cluster-status|contract|identity)\\.ts$",
+        path: "/(plan|schedule|score|snapshot|decision|scheduled-condition|profile|default-plugins|frame|flow-control|handshake|render|overrides|apply-patch|json-patch|merge-patch|field-patch|field-text-yaml|helm-values|patch-value|override-report|explain|explain-text|summarize|selector|crd|openapi|request-info|proxy-target|access-policy|cluster-status|contract|identity)\\.ts$",
       },
       to: {
         path: "^(node:|net$|fs$|http$|https$|child_process$|runtime/std/(clock|log|metrics|health-server)\\.ts|runtime/kube/(client|connection|informer)\\.ts)",

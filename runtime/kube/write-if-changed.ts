@@ -11,10 +11,17 @@ const VERSION_PATH = "/metadata/resourceVersion";
 /** kube-apiserver refuses more than 10,000 in one patch. */
 const OPERATIONS_MAX = 1_000;
 
-interface StatusChange<T extends KubeObject & { readonly status?: object | undefined }> {
+type WithStatus = KubeObject & { readonly status?: object | undefined };
+
+/** Members of a status; one that is undefined goes away. */
+export type StatusMembers<T extends WithStatus> = {
+  readonly [Member in keyof NonNullable<T["status"]>]?: NonNullable<T["status"]>[Member] | undefined;
+};
+
+interface StatusChange<T extends WithStatus> {
   readonly type: ResourceType<T>;
   readonly object: T;
-  readonly status: T["status"];
+  readonly status: StatusMembers<T> | undefined;
 }
 
 /**
@@ -22,7 +29,7 @@ interface StatusChange<T extends KubeObject & { readonly status?: object | undef
  * object's resourceVersion is a precondition: a status that was computed from an old object is a Conflict, and the controller looks
  * again.
  */
-export async function patchStatusIfChanged<T extends KubeObject & { readonly status?: object | undefined }>(
+export async function patchStatusIfChanged<T extends WithStatus>(
   client: Client,
   { type, object, status }: StatusChange<T>,
   signal: AbortSignal,

@@ -4,17 +4,13 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { parseKey } from "#api/meta.ts";
-import { conditionTypes } from "#api/names.ts";
 import type { Client } from "#kube/client.ts";
-import { setCondition, type NewCondition } from "#kube/conditions.ts";
-import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
+import { setCondition } from "#kube/conditions.ts";
+import { patchStatusIfChanged, type StatusMembers } from "#kube/write-if-changed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
-import { shortList } from "#std/short-list.ts";
-import { unavailableText, unbound, type Decision } from "./decision.ts";
+import { unbound, type Decision } from "./decision.ts";
+import { scheduledCondition } from "./scheduled-condition.ts";
 import { clusterOf, type Snapshot } from "./snapshot.ts";
-
-/** Names in a message; the rest is a number. */
-const CLUSTERS_SHOWN_MAX = 5;
 
 export interface BindOptions {
   readonly client: Client;
@@ -39,38 +35,19 @@ export async function bind(subscription: Subscription, options: BindOptions, sig
   return { subscription: written, changed: written !== subscription };
 }
 
-export function statusOf(subscription: Subscription, decision: Decision, now: number): NonNullable<Subscription["status"]> {
+export function statusOf(subscription: Subscription, decision: Decision, now: number): StatusMembers<Subscription> {
   const condition = { ...scheduledCondition(decision), observedGeneration: subscription.metadata.generation ?? 0 };
   const conditions = setCondition(subscription.status?.conditions, condition, now);
-  // A refused spec leaves bindings and hash as they are: whoever reads them still sees what was scheduled last.
-  if (decision.type === "refused") return { conditions };
-  const { clusters } = decision;
-  return { bindingClusters: clusters, specHash: specHash(subscription.spec), desiredReleases: clusters.length, conditions };
-}
-
-function scheduledCondition(decision: Decision): Omit<NewCondition, "observedGeneration"> {
-  const type = conditionTypes.scheduled;
-  if (decision.type === "refused") return { type, status: "False", reason: decision.reason, message: decision.message };
-  const { clusters, verdicts } = decision;
-  const rejected = verdicts.filter(({ verdict }) => verdict.type === "reject");
-  if (clusters.length === 0) return { type, status: "False", reason: "NoClusterFits", message: unavailableText(verdicts) };
-  const despite = verdicts.flatMap(({ cluster, verdict }) =>
-    verdict.type === "keep" && verdict.despite !== undefined ? [`${cluster} stays although ${verdict.despite}`] : [],
-  );
-  const message = [
-    `Bound to ${String(clusters.length)} clusters`,
-    ...shortList(despite, CLUSTERS_SHOWN_MAX),
-    ...shortList(
-      rejected.map(({ cluster, verdict }) => `not to ${cluster}: ${verdict.reason}`),
-      CLUSTERS_SHOWN_MAX,
-    ),
-  ];
-  return { type, status: "True", reason: "Scheduled", message: message.join("; ") };
+  // Who is refused or waits keeps bindings and hash as they are: whoever reads them still sees what was scheduled last.
+  if (decision.type !== "bound") return { conditions };
+  const { clusters, replicas } = decision;
+  const bindings = { bindingClusters: clusters, replicas, desiredReleases: clusters.length };
+  return { ...bindings, specHash: specHash(subscription.spec), conditions };
 }
 
 /** What we are about to take away is asked for once more, live: a cache that lags behind must not remove anything. */
 async function confirmUnbinding({ client, decision, snapshot }: BindOptions, signal: AbortSignal): Promise<void> {
-  if (decision.type === "refused") return;
+  if (decision.type !== "bound") return;
   for (const { cluster } of unbound(decision)) {
     const live = await client.get(ManagedCluster, parseKey(cluster), signal);
     const known = snapshot.get(cluster);

@@ -12,11 +12,12 @@ import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
-import { unavailableText, unbound, type Decision } from "./decision.ts";
-import { defaultPlugins } from "./default-plugins.ts";
+import { unbound, type Decision } from "./decision.ts";
 import { basesOf, clustersOf } from "./existing-bases.ts";
 import type { SchedulingQueue } from "./queue.ts";
+import type { Profile } from "./profile.ts";
 import { schedule } from "./schedule.ts";
+import { problemOf } from "./scheduled-condition.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
 export interface CycleDeps {
@@ -28,7 +29,8 @@ export interface CycleDeps {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly isOurs: (subscription: Subscription) => boolean;
+  /** undefined: it is another scheduler's. */
+  readonly profileOf: (subscription: Subscription) => Profile | undefined;
 }
 
 /** An Event holds 1 KiB. */
@@ -36,7 +38,7 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, queue, metrics, clock, log, isOurs } = deps;
+  const { client, subscriptions, managedClusters, queue, metrics, clock, log, profileOf } = deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
     help: "Time from taking a Subscription off the queue to its decision, without writing it",
@@ -44,7 +46,8 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
   });
   return async (key, signal) => {
     const subscription = subscriptions.get(key);
-    if (subscription === undefined || !isOurs(subscription)) {
+    const profile = subscription === undefined ? undefined : profileOf(subscription);
+    if (subscription === undefined || profile === undefined) {
       queue.done(key);
       return;
     }
@@ -54,11 +57,11 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
-      const decision = schedule(subscription, { snapshot, plugins: defaultPlugins, existing });
+      const decision = schedule(subscription, { snapshot, profile, existing });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });
-      if (decision.type === "bound" && decision.clusters.length === 0) queue.park(key, priority);
+      if (isLookedAtAgain(decision)) queue.park(key, priority);
       else queue.done(key);
     } catch (error) {
       if (signal.aborted) return;
@@ -69,19 +72,27 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
   };
 }
 
+/** Something outside of the Subscription may change what is decided. */
+function isLookedAtAgain(decision: Decision): boolean {
+  if (decision.type !== "bound") return decision.type === "waiting";
+  return decision.clusters.length === 0 || decision.shortfall !== undefined;
+}
+
 function announce(
   subscription: Subscription,
   { decision, deps: { events, log } }: { readonly decision: Decision; readonly deps: CycleDeps },
 ): void {
   const key = keyTextOf(subscription);
-  if (decision.type === "refused" || decision.clusters.length === 0) {
-    const message = decision.type === "refused" ? decision.message : unavailableText(decision.verdicts);
+  const problem = problemOf(decision);
+  if (problem !== undefined) {
+    const message = problem.message.slice(0, EVENT_MESSAGE_MAX);
     log.info("scheduling.no-cluster", { subscription: key, reason: message });
     events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
-    return;
   }
+  if (decision.type !== "bound") return;
   for (const { cluster, verdict } of unbound(decision))
     log.info("scheduling.unbound", { subscription: key, cluster, reason: verdict.reason });
+  if (decision.clusters.length === 0) return;
   log.info("scheduling.bound", { subscription: key, clusters: decision.clusters.length });
   const message = `Successfully bound ${key} to ${decision.clusters.join(",")}`;
   events.record(subscription, {

@@ -25,20 +25,70 @@ export interface ClusterVerdict {
   readonly verdict: Verdict;
 }
 
+/** How one feed's replicas were shared out. Data for people and tests. */
+export interface FeedDivision {
+  /** Its key, as in `status.replicas`. */
+  readonly feed: string;
+  readonly desired: number;
+  /** Sum of the shares; less than desired only with a reason. */
+  readonly placed: number;
+  readonly shares: readonly {
+    readonly cluster: string;
+    readonly replicas: number;
+    readonly previous: number;
+    readonly reason: string;
+  }[];
+  /** Why placed < desired. */
+  readonly shortfall?: string;
+}
+
+export interface ClusterScore {
+  readonly cluster: string;
+  readonly total: number;
+  /** Weighted, so that they add up to the total. */
+  readonly byPlugin: Readonly<Record<string, number>>;
+}
+
+/** Why something is not done (whole); `reason` is a word for programs, `message` a sentence for people. */
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface BoundDecision {
+  readonly type: "bound";
+  /** Ascending. */
+  readonly clusters: readonly string[];
+  /** By feed key, at the index of `clusters`; `[]`: the feed cannot be divided. */
+  readonly replicas?: Readonly<Record<string, readonly number[]>>;
+  /** Every cluster that is bound, was bound, or was asked for; ascending. */
+  readonly verdicts: readonly ClusterVerdict[];
+  readonly divisions?: readonly FeedDivision[];
+  /** Best first, ties by key. Absent: nobody scored. */
+  readonly scores?: readonly ClusterScore[];
+  /** Bound as far as it goes, but less than was asked for. */
+  readonly shortfall?: Problem;
+  /** Nothing is bound: what would help. */
+  readonly advice?: readonly string[];
+}
+
 export type Decision =
-  | {
-      readonly type: "bound";
-      /** Ascending. */
-      readonly clusters: readonly string[];
-      /** Every cluster that is bound, was bound, or was asked for; ascending. */
-      readonly verdicts: readonly ClusterVerdict[];
-    }
-  /** The Subscription asks for something that this scheduler does not do (yet). Its bindings stay as they are. */
-  | { readonly type: "refused"; readonly reason: RefusedReason; readonly message: string };
+  | BoundDecision
+  /** Cannot be done as asked. Its bindings stay as they are. */
+  | { readonly type: "refused"; readonly reason: string; readonly message: string }
+  /** Will be decided when something arrives: an inventory, capacity, a gate. Its bindings stay as they are. */
+  | { readonly type: "waiting"; readonly reason: string; readonly message: string };
 
-export type RefusedReason = "UnsupportedStrategy" | "UnsupportedSubGroups";
+/** Why a Subscription is refused or waits. Plugins may have other reasons. */
+export type DecisionReason =
+  | "UnsupportedStrategy" // no plugin of the profile assigns for its schedulingStrategy
+  | "UnsupportedSubGroups"; // no plugin of the profile schedules subgroups
 
-export function unbound({ verdicts }: Extract<Decision, { type: "bound" }>): readonly ClusterVerdict[] {
+export function refused(reason: DecisionReason, message: string): Decision {
+  return { type: "refused", reason, message };
+}
+
+export function unbound({ verdicts }: BoundDecision): readonly ClusterVerdict[] {
   return verdicts.filter(({ verdict }) => verdict.type === "unbind");
 }
 

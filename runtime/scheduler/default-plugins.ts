@@ -1,13 +1,19 @@
 // The in-tree plugins, in the order they run: an array, so that the first reason is the same every time.
 
-import type { Plugins } from "./plugin.ts";
+import type { Plugin } from "./plugin.ts";
 import { clusterAffinity } from "./plugins/cluster-affinity.ts";
 import { clusterReady } from "./plugins/cluster-ready.ts";
 import { replicate } from "./plugins/replicate.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
+import { defaultSchedulingOptions, pluginsAtTheirPoints, type Profile } from "./profile.ts";
 
-export const defaultPlugins: Plugins = {
-  select: [clusterAffinity],
-  filter: [taintToleration, clusterReady],
-  assign: [replicate],
-};
+export const defaultPlugins: readonly Plugin[] = [clusterAffinity, taintToleration, clusterReady, replicate];
+
+export function defaultProfile(schedulerName: string): Profile {
+  return {
+    schedulerName,
+    plugins: pluginsAtTheirPoints(defaultPlugins),
+    scoreWeights: { TaintToleration: 3 },
+    options: defaultSchedulingOptions,
+  };
+}

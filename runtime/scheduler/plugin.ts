@@ -1,47 +1,117 @@
-// The plugin contract: plain objects, one per idea. Pure.
+// The plugin contract: plain objects, one per idea, every point optional. What decides is pure: the same input, the same answer.
 //
-// select   does the Subscription ask for this cluster? A "no" also ends a binding: it can only come from a live edit.
-// filter   may a new binding be made here now? A "no" never ends a binding: silence, taints and load must not remove anything.
-// assign   what does each chosen cluster get?
+// preFilter   can this Subscription be decided at all?
+// select      does the Subscription ask for this cluster? A "no" also ends a binding: it can only come from a live edit.
+// filter      may a new binding be made here now? A "no" never ends a binding: silence, taints and load must not remove anything.
+// postFilter  nothing fits: what would help?
+// preScore, score, normalise   how good is this cluster?
+// preAssign, assign            what does each chosen cluster get?
 
-import type { Fit } from "./decision.ts";
-import type { Cluster, Snapshot } from "./snapshot.ts";
+import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { Capacities } from "./capacity.ts";
+import type { ClusterVerdict, FeedDivision, Fit, Problem } from "./decision.ts";
+import type { Cluster, Snapshot } from "./snapshot.ts";
+
+/** One feed of the Subscription's FeedInventory. */
+export interface FeedNeed extends Pick<
+  FeedInventory["spec"]["feeds"][number],
+  "desiredReplicas" | "replicaRequirements" | "replicaJsonPath"
+> {
+  /** Its key, as in `status.replicas`. */
+  readonly feed: string;
+}
+
+/** Settings of the profile that plugins may follow. */
+export interface SchedulingOptions {
+  /** Of a large fleet, look for fitting clusters only until this share of it was found; 0: look at all. */
+  readonly percentageOfClustersToScore: number;
+  /** Share of the clusters that may stay silent when they are asked for their capacity. */
+  readonly percentageOfClustersToTolerate: number;
+}
 
 /** Named arguments, so that a plugin of today works with the inputs of tomorrow. */
-export interface PluginInput {
+export interface SubscriptionInput {
   readonly subscription: Subscription;
-  readonly cluster: Cluster;
   readonly snapshot: Snapshot;
+  /** Empty: there is no FeedInventory, or it has no feeds. */
+  readonly needs: readonly FeedNeed[];
+  readonly capacities: Capacities;
+  readonly options: SchedulingOptions;
 }
 
-export interface SelectPlugin {
-  readonly name: string;
-  select(input: PluginInput): Fit;
+export interface ClusterInput extends SubscriptionInput {
+  readonly cluster: Cluster;
+  /** Indexes of the subscribers whose affinity matches the cluster. */
+  readonly subscribers: readonly number[];
 }
 
-export interface FilterPlugin {
-  readonly name: string;
-  filter(input: PluginInput): Fit;
+export interface ScoreInput extends ClusterInput {
+  /** What this plugin's preScore returned. */
+  readonly prepared: unknown;
+}
+
+/** A kept or fitting cluster. */
+export interface Candidate {
+  readonly cluster: Cluster;
+  readonly wasBound: boolean;
+  /** What would stop a new binding; undefined: it fits. Only a cluster that was bound can be unfit. */
+  readonly unfit?: string;
+  /** Total of all plugins; 0 when nobody scores. */
+  readonly score: number;
+  /** Indexes of the subscribers that select it. */
+  readonly subscribers: readonly number[];
+}
+
+export interface CandidatesInput extends SubscriptionInput {
+  /** Ascending by key. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** `scores` of the candidates so far are 0. */
+export type PreScoreInput = CandidatesInput;
+export type AssignInput = CandidatesInput;
+
+export type PreFilterResult = { readonly type: "ok" } | ({ readonly type: "refuse" | "wait" } & Problem);
+
+export interface PostFilterInput extends SubscriptionInput {
+  readonly verdicts: readonly ClusterVerdict[];
+}
+
+export interface NormaliseInput extends SubscriptionInput {
+  /** By cluster key. */
+  readonly scores: ReadonlyMap<string, number>;
 }
 
 export type Assignment =
-  | { readonly type: "assigned"; readonly clusters: readonly string[] }
-  /** Another assign plugin is meant. */
-  | { readonly type: "skip" };
+  | {
+      readonly type: "assigned";
+      /** Ascending, of the candidates. */
+      readonly clusters: readonly string[];
+      /** By feed key, at the index of `clusters`; `[]`: the feed cannot be divided. */
+      readonly replicas?: Readonly<Record<string, readonly number[]>>;
+      readonly divisions?: readonly FeedDivision[];
+      /** Why a candidate is not in `clusters`, by key. Who was bound is kept as it is unless a reason is given here. */
+      readonly left?: Readonly<Record<string, string>>;
+      /** Less than was asked for could be done. */
+      readonly shortfall?: Problem;
+    }
+  /** Another plugin is meant. */
+  | { readonly type: "skip" }
+  | ({ readonly type: "refuse" | "wait" } & Problem);
 
-export interface AssignPlugin {
+export interface Plugin {
   readonly name: string;
-  /** `clusters`: those that are kept and those that fit, ascending. */
-  assign(input: {
-    readonly subscription: Subscription;
-    readonly clusters: readonly string[];
-    readonly snapshot: Snapshot;
-  }): Assignment;
-}
-
-export interface Plugins {
-  readonly select: readonly SelectPlugin[];
-  readonly filter: readonly FilterPlugin[];
-  readonly assign: readonly AssignPlugin[];
+  select?(input: ClusterInput): Fit;
+  preFilter?(input: SubscriptionInput): PreFilterResult;
+  filter?(input: ClusterInput): Fit;
+  /** A sentence for people; undefined: no idea. */
+  postFilter?(input: PostFilterInput): string | undefined;
+  /** What it returns is given to this plugin's score. */
+  preScore?(input: PreScoreInput): unknown;
+  /** 0..100, or anything that `normalise` brings there. Higher is better. */
+  score?(input: ScoreInput): number;
+  normalise?(input: NormaliseInput): ReadonlyMap<string, number>;
+  preAssign?(input: AssignInput): PreFilterResult;
+  assign?(input: AssignInput): Assignment;
 }

@@ -1,80 +1,173 @@
-// (Subscription, snapshot, plugins) -> Decision. Pure: the same input always gives the same decision.
+// (Subscription, snapshot, profile) -> Decision. Pure: the same input always gives the same decision.
 //
 // (SCH-1) Silence never unbinds: a bound cluster stays while the Subscription still selects it and its ManagedCluster is there,
-//         whatever its taints, its readiness, or the number of clusters that fit.
+//         whatever its taints, its readiness, or the number of clusters that fit. Only an assign plugin that gives a reason lets go.
 //         A Subscription that does not know its bindings starts from the clusters that have a Base of it.
 // (SCH-2) What this scheduler does not do is refused as a whole; bindings that exist stay.
+// (SCH-3) Clusters are looked at ascending by key, and every tie is broken by key.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import type { ClusterVerdict, Decision, Verdict } from "./decision.ts";
-import type { PluginInput, Plugins } from "./plugin.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { matchesSelector } from "#kube/selector.ts";
+import { noCapacities, type Capacities } from "./capacity.ts";
+import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
+import type { Assignment, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
+import type { Profile } from "./profile.ts";
+import { scoreCandidates } from "./score.ts";
+import type { Cluster, Snapshot } from "./snapshot.ts";
 
 export interface ScheduleInput {
   readonly snapshot: Snapshot;
-  readonly plugins: Plugins;
+  readonly profile: Profile;
   /** `namespace/name` of clusters that have a Base of it: its bindings, when its status says none. */
   readonly existing?: readonly string[];
+  readonly needs?: readonly FeedNeed[];
+  readonly capacities?: Capacities;
 }
 
-export function schedule(subscription: Subscription, { snapshot, plugins, existing = [] }: ScheduleInput): Decision {
-  const refusal = refuse(subscription);
-  if (refusal !== undefined) return refusal;
+export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
+  const { snapshot, profile, existing = [], needs = [], capacities = noCapacities } = scheduleInput;
+  const input: SubscriptionInput = { subscription, snapshot, needs, capacities, options: profile.options };
+  const stop = refuse(subscription) ?? firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
+  if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
-  const verdicts = [
-    ...snapshot.clusters.flatMap((cluster) => {
-      const verdict = judge({ subscription, cluster, snapshot }, { plugins, wasBound: bound.has(cluster.key) });
-      return verdict === undefined ? [] : [{ cluster: cluster.key, verdict }];
-    }),
-    ...[...bound].filter((key) => snapshot.get(key) === undefined).map(gone),
-  ].toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1));
-  const chosen = verdicts
-    .filter(({ verdict }) => verdict.type === "bind" || verdict.type === "keep")
-    .map(({ cluster }) => cluster);
-  for (const plugin of plugins.assign) {
-    const assignment = plugin.assign({ subscription, clusters: chosen, snapshot });
-    if (assignment.type === "assigned") return { type: "bound", clusters: assignment.clusters, verdicts };
+  const judged = snapshot.clusters.map((cluster) => judge(cluster, { input, profile, wasBound: bound.has(cluster.key) }));
+  const gone = [...bound].filter((key) => snapshot.get(key) === undefined).map(goneVerdict);
+  const verdicts = [...judged.flatMap(({ verdict }) => verdict ?? []), ...gone].toSorted(byCluster);
+  const unscored = judged.flatMap(({ candidate }) => candidate ?? []);
+  const { candidates, scores } = scoreCandidates(profile, { ...input, candidates: unscored });
+  const assignInput = { ...input, candidates };
+  const stopped = firstStop(profile.plugins.preAssign, (plugin) => plugin.preAssign(assignInput));
+  if (stopped !== undefined) return stopped;
+  for (const plugin of profile.plugins.assign) {
+    const assignment = plugin.assign(assignInput);
+    if (assignment.type === "skip") continue;
+    if (assignment.type !== "assigned") return stoppedBy(assignment);
+    const decision = decided(assignment, { plugin: plugin.name, verdicts, candidates });
+    return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
   }
-  return unsupported("UnsupportedStrategy", `No plugin assigns for strategy ${subscription.spec.schedulingStrategy}`);
+  return unsupportedStrategy(subscription);
 }
 
 function refuse({ spec }: Subscription): Decision | undefined {
-  if (spec.schedulingStrategy !== "Replication") {
-    return unsupported(
-      "UnsupportedStrategy",
-      `schedulingStrategy ${spec.schedulingStrategy} is not supported yet; use Replication`,
-    );
-  }
-  if (spec.schedulingBySubGroup === true) {
-    return unsupported("UnsupportedSubGroups", "schedulingBySubGroup is not supported yet");
+  if (spec.schedulingBySubGroup !== true) return undefined;
+  return refused("UnsupportedSubGroups", "schedulingBySubGroup is not supported yet");
+}
+
+function unsupportedStrategy({ spec: { schedulingStrategy } }: Subscription): Decision {
+  return refused("UnsupportedStrategy", `schedulingStrategy ${schedulingStrategy} is not supported yet; use Replication`);
+}
+
+function firstStop<T>(plugins: readonly T[], ask: (plugin: T) => PreFilterResult): Decision | undefined {
+  for (const plugin of plugins) {
+    const result = ask(plugin);
+    if (result.type !== "ok") return stoppedBy(result);
   }
   return undefined;
 }
 
-function unsupported(reason: Extract<Decision, { type: "refused" }>["reason"], message: string): Decision {
-  return { type: "refused", reason, message };
+function stoppedBy({ type, reason, message }: Exclude<PreFilterResult, { type: "ok" }>): Decision {
+  return { type: type === "refuse" ? "refused" : "waiting", reason, message };
 }
 
-/** undefined: the Subscription never asked for this cluster. */
-function judge(
-  input: PluginInput,
-  { plugins, wasBound }: { readonly plugins: Plugins; readonly wasBound: boolean },
-): Verdict | undefined {
-  if (input.cluster.isDeleting) return wasBound ? { type: "unbind", reason: "the ManagedCluster is being deleted" } : undefined;
+interface Judged {
+  /** undefined: the Subscription never asked for this cluster. */
+  readonly verdict?: ClusterVerdict;
+  readonly candidate?: Candidate;
+}
+
+interface JudgeOptions {
+  readonly input: SubscriptionInput;
+  readonly profile: Profile;
+  readonly wasBound: boolean;
+}
+
+function judge(cluster: Cluster, { input, profile: { plugins }, wasBound }: JudgeOptions): Judged {
+  const ended = (reason: string): Judged => (wasBound ? { verdict: verdictOf(cluster, { type: "unbind", reason }) } : {});
+  if (cluster.isDeleting) return ended("the ManagedCluster is being deleted");
+  const clusterInput: ClusterInput = { ...input, cluster, subscribers: subscribersOf(input.subscription, cluster) };
+  const candidate = { cluster, wasBound, score: 0, subscribers: clusterInput.subscribers };
   for (const plugin of plugins.select) {
-    const fit = plugin.select(input);
-    if (!fit.fits) return wasBound ? { type: "unbind", reason: fit.reason } : undefined;
+    const fit = plugin.select(clusterInput);
+    if (!fit.fits) return ended(fit.reason);
   }
   for (const plugin of plugins.filter) {
-    const fit = plugin.filter(input);
+    const fit = plugin.filter(clusterInput);
     if (fit.fits) continue;
-    return wasBound
-      ? { type: "keep", reason: "stays bound", despite: fit.reason }
-      : { type: "reject", plugin: plugin.name, reason: fit.reason };
+    const { reason } = fit;
+    if (!wasBound) return { verdict: verdictOf(cluster, { type: "reject", plugin: plugin.name, reason }) };
+    const verdict = verdictOf(cluster, { type: "keep", reason: "stays bound", despite: reason });
+    return { verdict, candidate: { ...candidate, unfit: reason } };
   }
-  return wasBound ? { type: "keep", reason: "stays bound" } : { type: "bind", reason: "selected and fits" };
+  const verdict: Verdict = wasBound ? { type: "keep", reason: "stays bound" } : { type: "bind", reason: "selected and fits" };
+  return { verdict: verdictOf(cluster, verdict), candidate };
 }
 
-function gone(cluster: string): ClusterVerdict {
+function subscribersOf({ spec: { subscribers } }: Subscription, { labels }: Cluster): readonly number[] {
+  const matching: number[] = [];
+  for (const [index, { clusterAffinity }] of subscribers.entries())
+    if (matchesSelector(clusterAffinity, labels)) matching.push(index);
+  return matching;
+}
+
+function verdictOf({ key }: Cluster, verdict: Verdict): ClusterVerdict {
+  return { cluster: key, verdict };
+}
+
+function goneVerdict(cluster: string): ClusterVerdict {
   return { cluster, verdict: { type: "unbind", reason: "the ManagedCluster is gone" } };
+}
+
+function byCluster(a: ClusterVerdict, b: ClusterVerdict): number {
+  return a.cluster < b.cluster ? -1 : 1;
+}
+
+type Assigned = Extract<Assignment, { type: "assigned" }>;
+
+interface Judgement {
+  readonly plugin: string;
+  readonly verdicts: readonly ClusterVerdict[];
+  readonly candidates: readonly Candidate[];
+}
+
+function decided(assignment: Assigned, { plugin, verdicts, candidates }: Judgement): BoundDecision {
+  const { clusters, left = {}, replicas, divisions, shortfall } = assignment;
+  const chosen = new Set(clusters);
+  const known = new Map(candidates.map((candidate) => [candidate.cluster.key, candidate]));
+  for (const cluster of clusters)
+    if (!known.has(cluster)) throw new AssignmentError(plugin, `assigns ${cluster}, which is no candidate`);
+  const afterwards = verdicts.map(({ cluster, verdict }): ClusterVerdict => {
+    const candidate = known.get(cluster);
+    if (candidate === undefined || chosen.has(cluster)) return { cluster, verdict };
+    const reason = left[cluster];
+    if (!candidate.wasBound) return { cluster, verdict: { type: "reject", plugin, reason: reason ?? "it was not chosen" } };
+    if (reason === undefined) throw new AssignmentError(plugin, `leaves out ${cluster}, which is bound, and does not say why`);
+    return { cluster, verdict: { type: "unbind", reason } };
+  });
+  return {
+    type: "bound",
+    clusters,
+    verdicts: afterwards,
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(divisions === undefined ? {} : { divisions }),
+    ...(shortfall === undefined ? {} : { shortfall }),
+  };
+}
+
+/** Nothing is bound: what would help? */
+function adviceFor(
+  { clusters, verdicts }: BoundDecision,
+  { input, profile }: { readonly input: SubscriptionInput; readonly profile: Profile },
+): Pick<BoundDecision, "advice"> {
+  if (clusters.length > 0) return {};
+  const advice = profile.plugins.postFilter.flatMap((plugin) => plugin.postFilter({ ...input, verdicts }) ?? []);
+  return advice.length === 0 ? {} : { advice };
+}
+
+/** A plugin's assignment that breaks the contract: its decision is not carried out. */
+export class AssignmentError extends Error {
+  override readonly name = "AssignmentError";
+
+  constructor(plugin: string, what: string) {
+    super(`Plugin ${plugin} ${what}`);
+  }
 }

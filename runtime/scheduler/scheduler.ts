@@ -11,7 +11,9 @@ import { createInformer, type Change } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { createCycle } from "#scheduler/cycle.ts";
+import { defaultProfile } from "#scheduler/default-plugins.ts";
 import type { SchedulerOptions } from "#scheduler/options.ts";
+import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { clustersToWakeFor, isAffected } from "#scheduler/wake.ts";
 import type { Clock } from "#std/clock.ts";
@@ -42,14 +44,15 @@ export function createScheduler(options: SchedulerOptions, { connection, clock, 
   const informers = [subscriptions, managedClusters];
   const queue = new SchedulingQueue(clock);
   reportQueueSizes(queue, metrics);
-  const isOurs = ({ spec, metadata }: Subscription): boolean =>
-    spec.schedulerName === options.schedulerName && metadata.deletionTimestamp === undefined;
+  const profile = defaultProfile(options.schedulerName);
+  const profileOf = ({ spec, metadata }: Subscription): Profile | undefined =>
+    spec.schedulerName === profile.schedulerName && metadata.deletionTimestamp === undefined ? profile : undefined;
   const enqueue = (subscription: Subscription): void => {
-    if (isOurs(subscription)) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
+    if (profileOf(subscription) !== undefined) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
     else queue.remove(keyTextOf(subscription));
   };
 
-  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, isOurs });
+  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, profileOf });
 
   function onSubscription(change: Change<Subscription>): void {
     if (change.type === "deleted") queue.remove(keyTextOf(change.previous));

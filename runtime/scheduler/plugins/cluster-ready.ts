@@ -3,9 +3,9 @@
 import { taints } from "#api/names.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import { tolerates } from "./taint-toleration.ts";
-import type { FilterPlugin } from "#scheduler/plugin.ts";
+import type { Plugin } from "#scheduler/plugin.ts";
 
-export const clusterReady: FilterPlugin = {
+export const clusterReady: Plugin = {
   name: "ClusterReady",
   filter: ({ subscription, cluster }) => {
     if (cluster.ready === "True") return fits;

@@ -1,9 +1,11 @@
 // assign: a full copy to every chosen cluster. Pure.
 
-import type { AssignPlugin } from "#scheduler/plugin.ts";
+import type { Plugin } from "#scheduler/plugin.ts";
 
-export const replicate: AssignPlugin = {
+export const replicate: Plugin = {
   name: "Replicate",
-  assign: ({ subscription, clusters }) =>
-    subscription.spec.schedulingStrategy === "Replication" ? { type: "assigned", clusters } : { type: "skip" },
+  assign: ({ subscription, candidates }) =>
+    subscription.spec.schedulingStrategy === "Replication"
+      ? { type: "assigned", clusters: candidates.map(({ cluster }) => cluster.key) }
+      : { type: "skip" },
 };

@@ -2,9 +2,9 @@
 
 import type { Taint, Toleration } from "#api/core-types.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
-import type { FilterPlugin } from "#scheduler/plugin.ts";
+import type { Plugin } from "#scheduler/plugin.ts";
 
-export const taintToleration: FilterPlugin = {
+export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter: ({ subscription, cluster }) => {
     const tolerations = subscription.spec.clusterTolerations ?? [];
