@@ -332,7 +332,7 @@ const delivery = ["", ".drift", ".ignoreFields", ".adoption", ".onDelete", ".dep
 
 /** What we add. Everything here is optional and marked in the docs. */
 const extensions: Readonly<Record<string, readonly string[]>> = {
-  Base: [...delivery, "status", "status.observedGeneration", "status.conditions", "status.overrides"],
+  Base: [...delivery, "spec.shares", "status", "status.observedGeneration", "status.conditions", "status.overrides"],
   Description: [
     ...delivery,
     "status.observedGeneration",

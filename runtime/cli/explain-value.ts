@@ -24,6 +24,7 @@ import {
 } from "#delivery/feeds.ts";
 import { isJsonObject, type JsonObject } from "#delivery/json.ts";
 import { baseName } from "#delivery/names.ts";
+import { shareOf } from "#delivery/share.ts";
 import { decodeRaw } from "#delivery/render.ts";
 import type { Client } from "#kube/client.ts";
 import { parseExactJson } from "#std/exact-json.ts";
@@ -92,6 +93,7 @@ async function explainIn(
     cluster: { name, namespace, ...(cluster?.metadata.labels === undefined ? {} : { labels: cluster.metadata.labels }) },
     overrides: [...globalizations.items, ...localizations.items],
     outcomes: base?.status?.overrides,
+    share: shareOf(feed, base?.spec.shares ?? []),
     delivered: base === undefined ? undefined : await deliveredOf(client, { base, identity }, signal),
     ...(options.path === undefined ? {} : { path: options.path }),
   });

@@ -89,7 +89,12 @@ export function createControllerManager(
     }),
     clusterLifecycleController({ ...common, informers: delivery }),
     clusterRemovalController({ ...common, informers: { ...registration, ...delivery } }),
-    subscriptionController({ ...deliveryDeps, crossNamespaceFeeds, fleetPercentMax: options.deletionBudgetPercent }),
+    subscriptionController({
+      ...deliveryDeps,
+      crossNamespaceFeeds,
+      interpreters,
+      fleetPercentMax: options.deletionBudgetPercent,
+    }),
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
     overrideStatusController(deliveryDeps),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),

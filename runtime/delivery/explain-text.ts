@@ -29,7 +29,7 @@ function isLeftOut({ outcome }: ExplainedStep): boolean {
 }
 
 function stepLines({ override, patch, type, changes }: ExplainedStep, path: string | undefined): readonly string[] {
-  const head = `  ${override}, patch ${patch ?? ""} (${type ?? ""})`;
+  const head = patch === undefined ? `  ${override}` : `  ${override}, patch ${patch} (${type ?? ""})`;
   if (changes.length === 0) return [`${head}: ${path === undefined ? "changes nothing" : "does not touch it"}`];
   if (path !== undefined) return changes.map((change) => `${head}: ${arrow(change)}`);
   return [`${head}:`, ...changes.map((change) => `    ${change.path === "" ? "/" : change.path}: ${arrow(change)}`)];

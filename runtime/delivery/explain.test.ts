@@ -2,12 +2,14 @@
 
 import { expect, test } from "@jest/globals";
 import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import { testGolden } from "#test/framework/golden.ts";
 import { explain, type ExplainInput } from "./explain.ts";
 import { explanationText } from "./explain-text.ts";
 import { identityOf } from "./feeds.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { overrideOutcomes } from "./override-report.ts";
+import { applyShare } from "./share.ts";
 import { applyOverrides, orderOverrides, overrideText, type Override } from "./overrides.ts";
 import { parsePatchValue } from "./patch-value.ts";
 
@@ -30,11 +32,13 @@ interface Story {
   readonly labels?: Readonly<Record<string, string>>;
   readonly path?: string;
   readonly overrides: readonly StoryOverride[];
+  /** Of a divided Subscription: the cluster's replicas. */
+  readonly share?: number;
   /** Nothing was rendered yet. */
   readonly fresh?: boolean;
 }
 
-const inputOf = ({ object, labels = {}, path, overrides: told, fresh = false }: Story): ExplainInput => {
+const inputOf = ({ object, labels = {}, path, overrides: told, share: replicas, fresh = false }: Story): ExplainInput => {
   const feed = identityOf(object);
   if (feed === undefined) throw new Error("The story has no object");
   const override = ({ kind, name, namespace = "paris", feed: other, ...rest }: StoryOverride): Override => ({
@@ -65,13 +69,16 @@ const inputOf = ({ object, labels = {}, path, overrides: told, fresh = false }: 
   );
   const isMeant = (each: Override): boolean =>
     each.spec.feed.name === feed.name && each.metadata.deletionTimestamp === undefined && !("clusterAffinity" in each.spec);
-  const rendered = applyOverrides(object, recorded.filter(isMeant));
+  const overridden = applyOverrides(object, recorded.filter(isMeant));
+  const share = replicas === undefined ? undefined : { feed: feedKey(feed), replicas, path: "/spec/replicas" };
+  const rendered = overridden.ok && share !== undefined ? applyShare(overridden.object, share) : overridden;
   return {
     feed,
     template: object,
     cluster: { name: "paris", namespace: "paris", labels },
     overrides: all.filter(({ told: { rendered: how } }) => how !== "gone").map((each) => each.override),
     outcomes: fresh ? undefined : outcomes,
+    share,
     delivered: fresh ? undefined : rendered.ok ? rendered.object : object,
     ...(path === undefined ? {} : { path }),
   };

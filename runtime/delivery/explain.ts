@@ -1,7 +1,7 @@
 // Why a field of an object has its value in one cluster: the template, then every override in order, what it changed, or why it did
 // not. The same functions as in rendering, so that the explanation cannot drift from what is done. Pure.
 
-import type { OverrideOutcome } from "#api/apps/v1alpha1/base.ts";
+import type { OverrideOutcome, Share } from "#api/apps/v1alpha1/base.ts";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
 import type { LabelSelector } from "#api/meta.ts";
@@ -10,6 +10,7 @@ import { feedText, isChartFeed, namesFeed } from "./feeds.ts";
 import { equalJson, isJsonObject, type JsonObject } from "./json.ts";
 import { PatchError, readPointer } from "./json-patch.ts";
 import { overrideRevision } from "./override-report.ts";
+import { applyShare } from "./share.ts";
 import {
   applyChartOverrides,
   applyOverrides,
@@ -33,6 +34,8 @@ export interface ExplainInput {
   readonly overrides: readonly Override[];
   /** `status.overrides` of the cluster's Base: what was rendered last. undefined: not rendered yet. */
   readonly outcomes: readonly OverrideOutcome[] | undefined;
+  /** Of a divided Subscription: what the cluster's Base says it gets of this feed. */
+  readonly share?: Share | undefined;
   /** What the Description says: the object; of a chart `{chart, values}`. */
   readonly delivered: JsonObject | undefined;
   /** JSON pointer; absent: every change. Of a chart it starts with /values or /chart. */
@@ -47,8 +50,9 @@ export interface ValueChange {
 }
 
 export interface ExplainedStep {
+  /** Or "dividing": the last step, which gives the cluster its share of the replicas. */
   readonly override: string;
-  /** Absent where the override as a whole was left out. */
+  /** Absent where the override as a whole was left out, and of dividing. */
   readonly patch?: string;
   readonly type?: OverrideConfig["type"];
   /**
@@ -72,6 +76,8 @@ export interface Explanation {
   readonly steps: readonly ExplainedStep[];
 }
 
+const DIVIDING = "dividing";
+
 /** A step shows this many changes at most. */
 const CHANGES_MAX = 50;
 
@@ -92,9 +98,13 @@ export function explain(input: ExplainInput): Explanation {
           ...member("template", valueAt(documentOf(input), path)),
           ...member("delivered", valueAt(delivered, path)),
           // What cannot be rendered stays as it is.
-          ...member("next", valueAt(next?.document ?? delivered, path)),
+          ...member("next", valueAt(divided(input, next) ?? delivered, path)),
         }),
-    steps: [...ordered.flatMap((override) => stepsOf(override, input, now?.steps ?? [])), ...gone(input, meant)],
+    steps: [
+      ...ordered.flatMap((override) => stepsOf(override, input, now?.steps ?? [])),
+      ...gone(input, meant),
+      ...dividing(input, now),
+    ],
   };
 }
 
@@ -111,6 +121,25 @@ function run({ feed, template }: ExplainInput, overrides: readonly Override[]): 
   }
   const result = applyChartOverrides({ chart: template, values: {} }, overrides);
   return { steps: result.steps, document: result.ok ? { chart: result.chart, values: result.values } : undefined };
+}
+
+/** undefined: cannot be rendered. */
+function divided({ share }: ExplainInput, rendered: Run | undefined): JsonObject | undefined {
+  const document = rendered?.document;
+  if (document === undefined || share === undefined) return document;
+  const result = applyShare(document, share);
+  return result.ok ? result.object : undefined;
+}
+
+function dividing({ share, path }: ExplainInput, rendered: Run | undefined): readonly ExplainedStep[] {
+  const before = rendered?.document;
+  if (share === undefined || before === undefined) return [];
+  const result = applyShare(before, share);
+  if (!result.ok)
+    return [{ override: DIVIDING, outcome: "failed", reason: `${result.path} ${result.reason}`.trim(), changes: [] }];
+  const after = result.object;
+  const changes = path === undefined ? differences({ path: "", before, after }) : atPath(path, before, after);
+  return [{ override: DIVIDING, outcome: changes.length === 0 ? "unchanged" : "changed", changes }];
 }
 
 function documentOf({ feed, template }: ExplainInput): JsonObject {

@@ -3,12 +3,14 @@
 // A feed that cannot be rendered (missing, not granted, a patch that does not apply) keeps what was rendered last, if anything: a problem
 // never removes an object from a child. Only a Base that no longer names the feed does.
 
+import type { Share } from "#api/apps/v1alpha1/base.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 import { parseExactJson } from "#std/exact-json.ts";
 import { feedText, identityOf, namesFeed, type FeedReason, type ResolvedFeed } from "./feeds.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { applyOverrides, problemText, type Override, type OverrideProblem } from "./overrides.ts";
+import { applyShare, shareOf } from "./share.ts";
 
 /** What one Description may hold, in base64: etcd stores at most 1.5 MiB per object, and the status has to fit too. */
 export const DESCRIPTION_RAW_BYTES_MAX = 1024 * 1024;
@@ -20,6 +22,8 @@ export interface RenderInput {
   readonly feeds: readonly ResolvedFeed[];
   /** Those that apply to this cluster, in order (orderOverrides). */
   readonly overrides: readonly Override[];
+  /** Of a divided Subscription: the cluster's replicas. */
+  readonly shares?: readonly Share[];
   /** `spec.raw` of the Descriptions that exist. */
   readonly previous: readonly string[];
   /** Name of the ManagedCluster, for messages. */
@@ -30,6 +34,8 @@ export type RenderReason =
   | FeedReason
   /** A patch does not apply: what was rendered last stays. */
   | "OverrideFailed"
+  /** The cluster's share of the replicas cannot be written into the object: what was rendered last stays. */
+  | "ShareFailed"
   /** The object alone is more than a Description holds. Many that are too large together are split. */
   | "TooLarge";
 
@@ -56,7 +62,7 @@ export interface Rendered {
   readonly problems: readonly RenderProblem[];
 }
 
-export function render({ feeds, overrides, previous, cluster }: RenderInput): Rendered {
+export function render({ feeds, overrides, shares = [], previous, cluster }: RenderInput): Rendered {
   const before = previousByIdentity(previous);
   const objects = new Map<string, RenderedObject>();
   const problems: RenderProblem[] = [];
@@ -78,7 +84,16 @@ export function render({ feeds, overrides, previous, cluster }: RenderInput): Re
       keep(feed);
       continue;
     }
-    const text = encode(result.object);
+    const share = shareOf(feed, shares);
+    const shared = share === undefined ? result : applyShare(result.object, share);
+    if (!shared.ok) {
+      const where = shared.path === "" ? "" : `${shared.path} `;
+      const message = `${feedText(feed)}: its share of the replicas cannot be set: ${where}${shared.reason}`;
+      problems.push({ feed, reason: "ShareFailed", message });
+      keep(feed);
+      continue;
+    }
+    const text = encode(shared.object);
     if (text.length <= DESCRIPTION_RAW_BYTES_MAX) {
       const key = feedKey(resolved.identity);
       objects.set(key, { key, kind: resolved.identity.kind, text });
@@ -100,7 +115,7 @@ function tooLargeText(feed: Feed, text: string): string {
  * What a Description was rendered from, as a hash. While it stays the same nothing is rendered again, so an ApplyLater override waits:
  * it is not part of it, and comes in when something that is part of it changes.
  */
-export function renderTrigger({ feeds, overrides }: Pick<RenderInput, "feeds" | "overrides">): string {
+export function renderTrigger({ feeds, overrides, shares = [] }: Pick<RenderInput, "feeds" | "overrides" | "shares">): string {
   return canonicalHash({
     version: RENDER_VERSION,
     feeds: feeds.map((resolved) =>
@@ -116,6 +131,8 @@ export function renderTrigger({ feeds, overrides }: Pick<RenderInput, "feeds" | 
         spec.feed,
         spec.overrides ?? [],
       ]),
+    // Nothing that is not divided is rendered again because of it.
+    ...(shares.length === 0 ? {} : { shares }),
   });
 }
 

@@ -43,13 +43,25 @@ const REPLICAS_DEFAULT = 1;
 export function feedOrderOf(feed: Feed, template: JsonObject, interpreters: Interpreters): FeedOrder {
   const { apiVersion, kind, namespace, name } = feed;
   const reference = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
-  const { replicas, podTemplate } = interpreterOf(interpreters, feed) ?? SHAPES[`${apiVersion}/${kind}`] ?? {};
+  const { replicas, podTemplate } = shapeOf(feed, interpreters);
   const pod = podTemplate === undefined ? undefined : at(template, `${podTemplate}/spec`);
   return {
     ...reference,
     ...(replicas === undefined ? {} : { desiredReplicas: replicasAt(template, replicas), replicaJsonPath: replicas }),
     ...(isJsonObject(pod) ? { replicaRequirements: requirementsOf(pod) } : {}),
   };
+}
+
+/** JSON pointer of the field with the number of replicas; undefined: objects of this kind are not divided. */
+export function replicasPathOf(
+  kind: { readonly apiVersion: string; readonly kind: string },
+  interpreters: Interpreters,
+): string | undefined {
+  return shapeOf(kind, interpreters).replicas;
+}
+
+function shapeOf(object: { readonly apiVersion: string; readonly kind: string }, interpreters: Interpreters): Shape {
+  return interpreterOf(interpreters, object) ?? SHAPES[`${object.apiVersion}/${object.kind}`] ?? {};
 }
 
 /** The kinds whose objects run pods. */

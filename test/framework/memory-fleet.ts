@@ -4,6 +4,7 @@
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { Localization } from "#api/apps/v1alpha1/localization.ts";
@@ -105,7 +106,12 @@ export function createMemoryFleet({ lostClusterGraceMs = 1_000, from }: MemoryFl
   const common = { ...shared, client: parent.client, concurrency: 2, crossNamespaceFeeds: false };
   const children = { of: () => ({ client: child.client, discovery: child.discovery }) };
   run([
-    subscriptionController({ ...common, crossNamespaceFeeds: false, fleetPercentMax: 100 }),
+    subscriptionController({
+      ...common,
+      crossNamespaceFeeds: false,
+      fleetPercentMax: 100,
+      interpreters: { current: () => new Map() },
+    }),
     baseController(common),
     descriptionController({ ...common, children, lostClusterGraceMs }),
     ...feedProtectionControllers(common),
@@ -191,5 +197,6 @@ function stubs(): Readonly<Record<FleetKey, StubInformer<never>>> {
     globalizations: createStubInformer(Globalization),
     localizations: createStubInformer(Localization, { [by.namespace]: namespaceOf }),
     managedClusters: createStubInformer(ManagedCluster, { [by.namespace]: namespaceOf }),
+    feedInventories: createStubInformer(FeedInventory),
   } as unknown as Readonly<Record<FleetKey, StubInformer<never>>>;
 }

@@ -3,6 +3,7 @@
 import * as z from "zod";
 
 import { ageColumn, defineKind, extension, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { int32 } from "#api/fields.ts";
 import { categories, groups, versions } from "#api/names.ts";
 import { DeliveryPolicy } from "./delivery-policy.ts";
 import { baseExamples } from "./examples.ts";
@@ -17,6 +18,13 @@ const OverrideOutcome = z.object({
 });
 export type OverrideOutcome = Immutable<z.output<typeof OverrideOutcome>>;
 
+const Share = z.object({
+  feed: z.string().describe("Which, as in the Subscription's status.replicas: apiVersion/kind[/namespace]/name."),
+  replicas: int32.min(0).describe("How many replicas of it this cluster gets."),
+  path: z.string().optional().describe("JSON pointer of the field that holds the number of replicas."),
+});
+export type Share = Immutable<z.output<typeof Share>>;
+
 export const Base = defineKind({
   group: groups.apps,
   version: versions.apps,
@@ -28,7 +36,15 @@ export const Base = defineKind({
   description:
     "The feeds of one Subscription for one cluster. Made by the controller-manager; also what a new cluster starts with.",
   spec: z
-    .object({ feeds: z.array(Feed).describe("What the cluster gets."), delivery: DeliveryPolicy.optional() })
+    .object({
+      feeds: z.array(Feed).describe("What the cluster gets."),
+      shares: z
+        .array(Share)
+        .optional()
+        .describe("Of a divided Subscription: this cluster's replicas. Applied after all overrides.")
+        .meta(extension),
+      delivery: DeliveryPolicy.optional(),
+    })
     .describe("What the cluster gets."),
   status: statusSchema({
     overrides: z

@@ -86,7 +86,8 @@ function genericHalf(base: Base, world: BaseWorld): Half {
   // Like any other the first one is made again when it is gone; a further one is on its way out for good.
   const current = known.filter((part) => isLive(part) || part.metadata.name === first);
   const taken = new Set(known.filter((part) => !current.includes(part)).map(partNumberOf));
-  const trigger = renderTrigger({ feeds, overrides });
+  const { shares = [] } = base.spec;
+  const trigger = renderTrigger({ feeds, overrides, shares });
   // A Base that names nothing at all has an empty Description: that is what is delivered.
   const isUnwanted = feeds.length === 0 && world.feeds.length > 0;
   const isCurrent = isUnwanted ? current.length === 0 : areMarked(current, { first, trigger });
@@ -101,6 +102,7 @@ function genericHalf(base: Base, world: BaseWorld): Half {
       const { objects, problems } = render({
         feeds,
         overrides: usedOverrides(base, overrides, isCurrent),
+        shares,
         previous: current.flatMap(({ spec }) => spec.raw ?? []),
         cluster: clusterName(base, world),
       });
@@ -171,7 +173,7 @@ function planPart(base: Base, part: Described, currents: readonly Description[])
     return { type: "create", description, reason };
   }
   const isSame = deepEqual(renderedOf(current.spec), renderedOf(part.spec));
-  const reason = isSame ? "inputs changed, result did not" : "templates, feeds or overrides changed";
+  const reason = isSame ? "inputs changed, result did not" : "templates, feeds, overrides or replicas changed";
   return { type: "update", description, current, reason };
 }
 

@@ -98,6 +98,27 @@ testGolden("controllers/status-aggregation.md", (lines) => {
   ];
 });
 
+test("a cluster whose Base has other replicas than it shall have is not delivered yet", () => {
+  const story: Story = { clusters: { oslo: { delivery: "delivered", web: "Available" } } };
+  const subscription = subscriptionOf(story);
+  const spec = { ...subscription.spec, schedulingStrategy: "Dividing" } as const;
+  const key = "apps/v1/Deployment/shop/web";
+  const divided = {
+    ...subscription,
+    spec,
+    status: { ...subscription.status, replicas: { [key]: [3] }, specHash: specHash(spec) },
+  };
+  const report = reportOf("oslo", story.clusters["oslo"]!);
+  const completed = (replicas: number): unknown => {
+    const shares = [{ feed: key, replicas, path: "/spec/replicas" }];
+    const reports = [{ ...report, base: { ...report.base!, spec: { feeds: [feed], shares } } }];
+    const { completedReleases, conditions = [] } = aggregate(divided, { feeds: [], reports, interpreters: new Map() }, NOW);
+    return [completedReleases, conditions.find(({ type }) => type === "Delivered")?.message];
+  };
+  expect(completed(2)).toEqual([0, "1 of 1 clusters: oslo/oslo: waiting for its share of the replicas"]);
+  expect(completed(3)).toEqual([1, "In 1 of 1 clusters"]);
+});
+
 test("a change of the delivery policy is delivered when the Description has it, and charts count beside objects", () => {
   const story: Story = { clusters: { oslo: { delivery: "delivered", web: "Available" } } };
   const subscription = subscriptionOf(story);

@@ -12,6 +12,7 @@ import { feedText, namesFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import type { Health } from "#delivery/health.ts";
 import type { Interpreters } from "#delivery/interpreters.ts";
 import { policyOf } from "#delivery/policy.ts";
+import { sharesAt } from "#delivery/share.ts";
 import { replicaStatusOf, reportedHealth } from "#delivery/summarize.ts";
 import { findCondition, setCondition, type NewCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
@@ -46,7 +47,7 @@ const REASON_CHARS_MAX = 500;
 /** Only the members that aggregation writes; the scheduler's are left as they are. */
 export function aggregate(subscription: Subscription, { feeds, reports, interpreters }: Reports, now: number): Status {
   const observedGeneration = subscription.metadata.generation ?? 0;
-  const states = reports.map((report) => stated(subscription, report, interpreters));
+  const states = reports.map((report, index) => stated(subscription, { report, index }, interpreters));
   const aggregatedStatuses = subscription.spec.feeds.map((feed, index) => aggregateFeed(feed, index, states));
   const completed = states.filter(isComplete);
   const conditions = [
@@ -77,8 +78,14 @@ interface Stated {
   readonly healths: readonly Health[];
 }
 
-function stated(subscription: Subscription, report: ClusterReport, interpreters: Interpreters): Stated {
-  const state = stateOf(subscription, report);
+/** A report at its index of the bindings. */
+interface Placed {
+  readonly report: ClusterReport;
+  readonly index: number;
+}
+
+function stated(subscription: Subscription, { report, index }: Placed, interpreters: Interpreters): Stated {
+  const state = stateOf(subscription, { report, index });
   const healths = subscription.spec.feeds.map((feed) => {
     const status = manifestStatus(feed, report);
     if (status !== undefined) return reportedHealth(status, interpreters);
@@ -98,9 +105,11 @@ function isComplete({ state, healths }: Stated): boolean {
 }
 
 /** Delivered means: everything between this very spec and the child has caught up. */
-function stateOf({ spec }: Subscription, { base, descriptions }: ClusterReport): ClusterState {
+function stateOf(subscription: Subscription, { report: { base, descriptions }, index }: Placed): ClusterState {
+  const { spec } = subscription;
   if (base === undefined || !isFromSpec(base, spec) || !deepEqual(base.spec.delivery, spec.delivery))
     return progressing("waiting for its Base");
+  if (!hasShares(base, sharesAt(subscription, index))) return progressing("waiting for its share of the replicas");
   const problem = problemOf(base);
   if (problem !== undefined) return { type: "failed", message: problem };
   const known = descriptions.flatMap((description) => (description === undefined ? [] : [description]));
@@ -113,6 +122,13 @@ function stateOf({ spec }: Subscription, { base, descriptions }: ClusterReport):
   if (failures.length > 0)
     return { type: "failed", message: failures.map(({ status }) => status?.reason ?? "failed").join("; ") };
   return known.every(isDelivered) ? { type: "delivered" } : progressing("waiting for the cluster");
+}
+
+function hasShares({ spec: { shares = [] } }: Base, expected: ReturnType<typeof sharesAt>): boolean {
+  return deepEqual(
+    shares.map(({ feed, replicas }) => ({ feed, replicas })),
+    expected,
+  );
 }
 
 /** What is taken along comes after the feeds. */

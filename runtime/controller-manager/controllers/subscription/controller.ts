@@ -3,14 +3,16 @@
 import { by } from "#controller-manager/informers.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
+import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
 import { Base } from "#api/apps/v1alpha1/base.ts";
-import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
 import { annotations, finalizers, labels } from "#api/names.ts";
 import { manifestFeedKeys } from "#delivery/feeds.ts";
 import { isFollowable } from "#delivery/follow.ts";
 import { policyPatch } from "#delivery/policy.ts";
+import { replicasPathOf } from "#delivery/replica-requirements.ts";
 import type { Client } from "#kube/client.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
@@ -30,13 +32,15 @@ const BLOCKED_POLL_MS = 60_000;
 /** One after the other, a hundred clusters would be a hundred round trips away. */
 const BASES_AT_A_TIME = 16;
 
-export type SubscriptionDeps = Omit<GuardDeps, "deletions"> & DependencyDeps;
+export interface SubscriptionDeps extends Omit<GuardDeps, "deletions">, DependencyDeps {
+  readonly interpreters: Pick<InterpreterRegistry, "current">;
+}
 
 export function subscriptionController(options: SubscriptionDeps): Controller {
-  const deps: GuardDeps & DependencyDeps = { ...options, deletions: new DeletionLog() };
+  const deps = { ...options, deletions: new DeletionLog() };
   const dependents = new Dependents();
   const { client, informers, events, log } = deps;
-  const { subscriptions, bases, manifests, managedClusters } = informers;
+  const { subscriptions, bases, manifests, managedClusters, feedInventories } = informers;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     const cached = subscriptions.get(key);
@@ -56,6 +60,7 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
       bases: own,
       base: (baseKey) => bases.get(baseKey),
       cluster: (clusterKey) => managedClusters.get(clusterKey),
+      replicasPath: (feed) => replicasPath(key, feed),
     });
     const actions = await guardDeletions({ subscription, actions: planned, bases: own }, deps, signal);
     const work = async (action: BaseAction): Promise<void> => {
@@ -76,6 +81,10 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
     return actions.length < planned.length ? after(BLOCKED_POLL_MS) : done;
   }
 
+  const replicasPath = (key: string, feed: Feed): string | undefined => {
+    const order = feedInventories.get(key)?.spec.feeds.find((each) => feedKey(each) === feedKey(feed));
+    return order?.replicaJsonPath ?? replicasPathOf(feed, deps.interpreters.current());
+  };
   const ownersOf = ({ metadata }: Base): readonly string[] =>
     subscriptions.byIndex(by.uid, metadata.labels?.[labels.subscriptionUid] ?? "").map(keyTextOf);
   const usersOf = (keys: readonly string[]): readonly string[] => [
@@ -91,6 +100,8 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
         changesBeyondStatus(change) ? [...ownersOf(base), ...dependents.of(followableKeys(base, change))] : [],
       ),
       source(manifests, (manifest, change) => (changesBeyondStatus(change) ? usersOf(manifestFeedKeys(manifest)) : [])),
+      // Somebody else's may say later in which field its replicas are.
+      source(feedInventories, (inventory, change) => (changesBeyondStatus(change) ? ownKey(inventory) : [])),
       source(managedClusters, (cluster, change) =>
         changesLabels(change) ? subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf) : [],
       ),
@@ -115,7 +126,11 @@ async function carryOut(action: BaseAction, { client }: DeliveryDeps, signal: Ab
           finalizers: [...new Set([...(metadata.finalizers ?? []), finalizers.apps])],
         },
         // A merge patch removes only what it names.
-        spec: { feeds: action.base.spec.feeds, delivery: policyPatch(action.current.spec.delivery, action.base.spec.delivery) },
+        spec: {
+          feeds: action.base.spec.feeds,
+          shares: action.base.spec.shares ?? null,
+          delivery: policyPatch(action.current.spec.delivery, action.base.spec.delivery),
+        },
       };
       await client.patch(Base, keyOf(action.current), { type: "merge", body }, signal);
       return;
@@ -162,7 +177,8 @@ function changesPlan(change: Change<Subscription>): boolean {
     object.metadata.generation !== previous.metadata.generation ||
     confirmation(object) !== confirmation(previous) ||
     object.status?.specHash !== previous.status?.specHash ||
-    !deepEqual(object.status?.bindingClusters, previous.status?.bindingClusters)
+    !deepEqual(object.status?.bindingClusters, previous.status?.bindingClusters) ||
+    !deepEqual(object.status?.replicas, previous.status?.replicas)
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
-import type { Base } from "#api/apps/v1alpha1/base.ts";
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
@@ -16,18 +16,28 @@ interface Story {
   readonly decided?: boolean;
   readonly deleting?: boolean;
   readonly feeds?: readonly string[];
+  /** Of a divided Subscription: feed -> replicas per cluster. */
+  readonly replicas?: Readonly<Record<string, readonly number[]>>;
+  /** Cluster -> replicas of deploy/web that its Base says. */
+  readonly shares?: Readonly<Record<string, number>>;
   /** Cluster -> the feeds of the Base that is there. */
   readonly bases?: Readonly<Record<string, readonly string[]>>;
   readonly clusters?: readonly string[];
 }
 
-const feeds = (names: readonly string[]): Base["spec"]["feeds"] =>
-  names.map((name) => ({ apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name }));
+/** `a` is a ConfigMap. */
+const feedOf = (text: string): Feed => {
+  const [kind, name = ""] = text.split("/");
+  if (kind === "deploy") return { apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name };
+  if (kind === "widget") return { apiVersion: "example.com/v1", kind: "Widget", namespace: "shop", name };
+  return { apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name: text };
+};
+const feeds = (names: readonly string[]): readonly Feed[] => names.map(feedOf);
 
-function subscriptionOf({ bound, decided = true, deleting = false, feeds: names = ["a"] }: Story): Subscription {
+function subscriptionOf({ bound, decided = true, deleting = false, feeds: names = ["a"], replicas }: Story): Subscription {
   const spec: Subscription["spec"] = {
     schedulerName: "default",
-    schedulingStrategy: "Replication",
+    schedulingStrategy: replicas === undefined ? "Replication" : "Dividing",
     preemptionPolicy: "PreemptLowerPriority",
     subscribers: [],
     feeds: feeds(names),
@@ -44,6 +54,9 @@ function subscriptionOf({ bound, decided = true, deleting = false, feeds: names 
     spec,
     status: {
       ...(bound === undefined ? {} : { bindingClusters: bound.map((name) => `${name}/${name}`) }),
+      ...(replicas === undefined
+        ? {}
+        : { replicas: Object.fromEntries(Object.entries(replicas).map(([feed, counts]) => [feedKey(feedOf(feed)), counts])) }),
       specHash: decided ? specHash(spec) : 1,
     },
   };
@@ -59,19 +72,30 @@ function clusterOf(name: string): ManagedCluster {
 }
 
 function worldOf(story: Story): World {
-  const everyone = subscriptionOf({ ...story, deleting: false, decided: true, bound: Object.keys(story.bases ?? {}) });
+  const { replicas: _none, ...copied } = story;
+  const everyone = subscriptionOf({ ...copied, deleting: false, decided: true, bound: Object.keys(story.bases ?? {}) });
   const made = planBases(everyone, {
     followed: () => [],
+    replicasPath: () => undefined,
     bases: [],
     base: () => undefined,
     cluster: (key) => clusterOf(key.split("/")[0]!),
   });
-  const bases = made.map(({ base }) => ({ ...base, spec: { feeds: feeds(story.bases?.[base.metadata.namespace!] ?? []) } }));
+  const bases = made.map(({ base }) => {
+    const { namespace = "" } = base.metadata;
+    const replicas = story.shares?.[namespace];
+    const share = { feed: "apps/v1/Deployment/shop/web", replicas: replicas ?? 0, path: "/spec/replicas" };
+    return {
+      ...base,
+      spec: { feeds: feeds(story.bases?.[namespace] ?? []), ...(replicas === undefined ? {} : { shares: [share] }) },
+    };
+  });
   const clusters = story.clusters ?? [...(story.bound ?? []), ...Object.keys(story.bases ?? {})];
   return {
     bases,
     base: (key) => bases.find(({ metadata }) => `${metadata.namespace!}/${metadata.name}` === key),
     followed: () => [],
+    replicasPath: ({ kind }) => (kind === "Deployment" ? "/spec/replicas" : undefined),
     cluster: (key) => (clusters.includes(key.split("/")[0]!) ? clusterOf(key.split("/")[0]!) : undefined),
   };
 }
@@ -81,7 +105,13 @@ testGolden("controllers/subscription.md", (lines) => {
   const actions = planBases(subscriptionOf(story), worldOf(story));
   return actions.length === 0
     ? ["nothing to do"]
-    : actions.map(({ type, base, reason }) => `${type} ${base.metadata.namespace!}/${base.metadata.name}: ${reason}`);
+    : actions.map(({ type, base, reason }) => {
+        const shares = (base.spec.shares ?? []).map(
+          ({ feed, replicas, path }) => `${feed} ${String(replicas)} at ${path ?? "?"}`,
+        );
+        const told = type === "delete" || shares.length === 0 ? "" : `, with ${shares.join(", ")}`;
+        return `${type} ${base.metadata.namespace!}/${base.metadata.name}: ${reason}${told}`;
+      });
 });
 
 test("a Base carries all of upstream's labels", () => {
@@ -116,6 +146,13 @@ test("a policy that was changed together with a deletion is handed on before any
     bases: world.bases.map((base) => ({ ...base, spec: { ...base.spec, delivery: { onDelete: "Retain" as const } } })),
   };
   expect(planBases(retaining, told).map(({ type }) => type)).toEqual(["delete"]);
+});
+
+test("shares stay as they are when only a policy is handed on to a Base that goes", () => {
+  const world = worldOf({ bases: { paris: ["deploy/web"] }, shares: { paris: 2 } });
+  const deleting = subscriptionOf({ bound: ["paris"], deleting: true });
+  const [action] = planBases({ ...deleting, spec: { ...deleting.spec, delivery: { onDelete: "Retain" } } }, world);
+  expect(action?.base.spec.shares).toEqual([{ feed: "apps/v1/Deployment/shop/web", replicas: 2, path: "/spec/replicas" }]);
 });
 
 test("a long name is cut and stays unique", () => {
