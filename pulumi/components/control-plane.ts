@@ -11,7 +11,7 @@ import { ControllerManager } from "./controller-manager.ts";
 import { Crds } from "./crds.ts";
 import { Hub } from "./hub.ts";
 import { createStages, dependenciesOf } from "./objects.ts";
-import { Scheduler } from "./scheduler.ts";
+import { Scheduler, schedulerArgumentsShape, type SchedulerArgs } from "./scheduler.ts";
 
 export interface ControlPlaneArgs extends ComponentArgs {
   /** Where templates are kept. Default `clusternet-reserved`. */
@@ -20,6 +20,8 @@ export interface ControlPlaneArgs extends ComponentArgs {
   readonly hubServicePort?: number;
   /** Default true: a child with a grant joins without a person. */
   readonly autoApprove?: boolean;
+  /** Profiles and plugins of the scheduler. */
+  readonly scheduler?: Pick<SchedulerArgs, "config" | "files">;
   /** `keep` (the default) leaves our CustomResourceDefinitions in the cluster on destroy; `delete` removes them. */
   readonly crdsOnDestroy?: "keep" | "delete";
 }
@@ -29,6 +31,7 @@ export const controlPlaneArgumentsShape = {
   reservedNamespace: namespaceName.optional(),
   hubServicePort: z.int().min(1).max(65_535).optional(),
   autoApprove: z.boolean().optional(),
+  scheduler: z.strictObject(schedulerArgumentsShape).optional(),
   crdsOnDestroy: z.enum(["keep", "delete"]).optional(),
 } as const;
 
@@ -41,7 +44,7 @@ export class ControlPlane extends pulumi.ComponentResource {
     checkArguments(`ControlPlane ${name}`, z.strictObject(controlPlaneArgumentsShape), args);
     super("clusternet:index:ControlPlane", name, args, options);
     const provider = requireProvider(this, `ControlPlane ${name}`);
-    const { reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy, ...component } = args;
+    const { reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy, scheduler: schedulerArgs, ...component } = args;
     const namespaces = {
       namespace: args.namespace ?? INSTALL_DEFAULTS.namespace,
       reservedNamespace: reservedNamespace ?? INSTALL_DEFAULTS.reservedNamespace,
@@ -57,7 +60,7 @@ export class ControlPlane extends pulumi.ComponentResource {
       hubServicePort === undefined ? component : { ...component, servicePort: hubServicePort },
       inside,
     );
-    const scheduler = new Scheduler(`${name}-scheduler`, component, inside);
+    const scheduler = new Scheduler(`${name}-scheduler`, { ...component, ...schedulerArgs }, inside);
     const controllerManager = new ControllerManager(
       `${name}-controller-manager`,
       {

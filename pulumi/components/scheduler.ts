@@ -2,23 +2,38 @@
 
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { SchedulerConfig, type SchedulerConfigInput } from "#api/scheduler-config.ts";
 import { schedulerStages } from "#install/parent.ts";
 import { checkArguments, componentArgumentsShape } from "./arguments.ts";
 import { requireProvider } from "./cluster.ts";
 import { componentInstall, type ComponentArgs } from "./component-args.ts";
 import { createStages, dependenciesOf } from "./objects.ts";
 
-export type SchedulerArgs = ComponentArgs;
+export interface SchedulerArgs extends ComponentArgs {
+  /** Profiles and their plugins (docs/contracts/scheduler-plugin.md). Default: one profile, called `default`, of the plugins that are built in. */
+  readonly config?: SchedulerConfigInput;
+  /** Files beside the configuration, such as the plugin modules that it names: their texts by file name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+const FILE_NAME = /^[-._a-zA-Z0-9]+$/;
+
+export const schedulerArgumentsShape = {
+  config: SchedulerConfig.optional(),
+  files: z
+    .record(z.string().regex(FILE_NAME, "Must be a plain file name: letters, digits, dots, dashes and underscores"), z.string())
+    .optional(),
+} as const;
 
 /** Decides which clusters a Subscription is bound to. Done when its Deployment is Ready. */
 export class Scheduler extends pulumi.ComponentResource {
   readonly resources: readonly pulumi.CustomResource[];
 
   constructor(name: string, args: SchedulerArgs, options: pulumi.ComponentResourceOptions) {
-    checkArguments(`Scheduler ${name}`, z.strictObject(componentArgumentsShape), args);
+    checkArguments(`Scheduler ${name}`, z.strictObject({ ...componentArgumentsShape, ...schedulerArgumentsShape }), args);
     super("clusternet:index:Scheduler", name, args, options);
     const provider = requireProvider(this, `Scheduler ${name}`);
-    this.resources = createStages(name, schedulerStages(componentInstall(args)), {
+    this.resources = createStages(name, schedulerStages({ ...args, ...componentInstall(args) }), {
       parent: this,
       provider,
       dependsOn: dependenciesOf(options),

@@ -16,7 +16,7 @@ export interface ComponentDeployment {
   readonly healthPort: number;
   readonly ports?: Readonly<Record<string, number>>;
   readonly env?: readonly { readonly name: string; readonly value?: Later; readonly valueFrom?: Later }[];
-  readonly volumes?: readonly { readonly name: string; readonly mountPath: string; readonly secretName: string }[];
+  readonly volumes?: readonly ({ readonly name: string; readonly mountPath: string } & VolumeSource)[];
   /** A /tmp of its own: helm and charts need one. The rest of the file system is read-only. */
   readonly hasScratch?: boolean;
   /** How long the component may take to hand over its work after SIGTERM. */
@@ -25,6 +25,8 @@ export interface ComponentDeployment {
   readonly checksum?: Later;
   readonly resources?: ResourceNeeds;
 }
+
+type VolumeSource = { readonly secretName: string } | { readonly configMapName: string };
 
 export interface ResourceNeeds {
   readonly requests: Readonly<Record<string, string>>;
@@ -75,7 +77,10 @@ export function deploymentObject(options: ComponentDeployment): InstallObject {
 function podSpec(options: ComponentDeployment, serviceAccountName: string): object {
   const { volumes = [], hasScratch = false, terminationGraceSeconds = 30 } = options;
   const all = [
-    ...volumes.map(({ name, secretName }) => ({ name, secret: { secretName } })),
+    ...volumes.map((volume) => ({
+      name: volume.name,
+      ...("secretName" in volume ? { secret: { secretName: volume.secretName } } : { configMap: { name: volume.configMapName } }),
+    })),
     ...(hasScratch ? [{ name: SCRATCH.name, emptyDir: { sizeLimit: SCRATCH.sizeLimit } }] : []),
   ];
   return {

@@ -1,9 +1,11 @@
 // What a parent cluster gets: namespaces, roles for people, the hub, the scheduler and the controller-manager. Pure.
 
 import { apiServices, bootstrapTokens, groups, roles, versions } from "#api/names.ts";
+import type { SchedulerConfigInput } from "#api/scheduler-config.ts";
 import { ControllerManagerPermissions } from "#controller-manager/permissions.ts";
 import { HubPermissions } from "#hub/permissions.ts";
 import { SchedulerPermissions } from "#scheduler/permissions.ts";
+import { canonicalHash } from "#std/canonical-json.ts";
 import { admissionObjects } from "./admission.ts";
 import { deploymentName, deploymentObject, type ComponentDeployment, type ResourceNeeds } from "./deployment.ts";
 import { componentLabels, namespaceObject, type InstallObject, type InstallStages } from "./object.ts";
@@ -30,6 +32,13 @@ export interface ControllerManagerInstall extends ComponentInstall {
   readonly reservedNamespace: string;
   /** Default true: a child that holds a grant's token is approved without a person. */
   readonly autoApprove?: boolean;
+}
+
+export interface SchedulerInstall extends ComponentInstall {
+  /** Profiles and their plugins; the form of `--config`. */
+  readonly config?: SchedulerConfigInput;
+  /** Files beside the configuration, such as the modules that it names: their texts by file name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const HUB_SERVICE_PORT_DEFAULT = 443;
@@ -70,9 +79,23 @@ export function hubStages(options: HubInstall): InstallStages {
   ];
 }
 
-export function schedulerStages(options: ComponentInstall): InstallStages {
-  const account = { name: deploymentName("scheduler"), namespace: options.namespace, labels: componentLabels("scheduler") };
-  return [accountObjects(account, SchedulerPermissions), [deploymentObject(deploymentOf("scheduler", options, []))]];
+const SCHEDULER_CONFIG = { fileName: "config.yaml", mountPath: "/etc/clusternet/scheduler" } as const;
+
+export function schedulerStages(options: SchedulerInstall): InstallStages {
+  const { namespace, config, files = {} } = options;
+  const account = { name: deploymentName("scheduler"), namespace, labels: componentLabels("scheduler") };
+  const accounts = accountObjects(account, SchedulerPermissions);
+  if (config === undefined) return [accounts, [deploymentObject(deploymentOf("scheduler", options, []))]];
+  const { fileName, mountPath } = SCHEDULER_CONFIG;
+  // JSON is YAML.
+  const data = { ...files, [fileName]: JSON.stringify(config, null, 2) };
+  const metadata = { ...account, name: `${account.name}-config` };
+  const deployment = {
+    ...deploymentOf("scheduler", options, [`--config=${mountPath}/${fileName}`]),
+    volumes: [{ name: "config", mountPath, configMapName: metadata.name }],
+    checksum: canonicalHash(data),
+  };
+  return [[...accounts, { apiVersion: "v1", kind: "ConfigMap", metadata, data }], [deploymentObject(deployment)]];
 }
 
 export function controllerManagerStages(options: ControllerManagerInstall): InstallStages {

@@ -105,6 +105,40 @@ describe("Rights", () => {
   });
 });
 
+test("a scheduler with a configuration reads it from a ConfigMap, and starts again when it changes", () => {
+  const install = (price: number): readonly InstallObject[] =>
+    schedulerStages({
+      ...component,
+      config: {
+        profiles: [{ schedulerName: "mine", pluginConfig: [{ name: "Cheap", args: { price } }] }],
+        modules: ["./cheap.mjs"],
+      },
+      files: { "cheap.mjs": "export {}" },
+    }).flat();
+  const [stored, deployment] = [install(7).find(({ kind }) => kind === "ConfigMap"), install(7).at(-1)];
+  const data = stored?.["data"] as Readonly<Record<string, string>>;
+  expect(data["cheap.mjs"]).toBe("export {}");
+  expect(JSON.parse(data["config.yaml"] ?? "")).toMatchObject({ profiles: [{ schedulerName: "mine" }] });
+  expect(deployment).toMatchObject({
+    spec: {
+      template: {
+        spec: {
+          containers: [
+            {
+              args: expect.arrayContaining(["--config=/etc/clusternet/scheduler/config.yaml"]),
+              volumeMounts: [{ name: "config", mountPath: "/etc/clusternet/scheduler", readOnly: true }],
+            },
+          ],
+          volumes: [{ name: "config", configMap: { name: stored?.metadata.name } }],
+        },
+      },
+    },
+  });
+  const checksumOf = (object: InstallObject | undefined): unknown =>
+    (object as { readonly spec?: { readonly template?: { readonly metadata?: object } } } | undefined)?.spec?.template?.metadata;
+  expect(checksumOf(install(8).at(-1))).not.toEqual(checksumOf(deployment));
+});
+
 describe("Deployments", () => {
   const deployments = ofKind("Deployment");
 

@@ -9,11 +9,14 @@ import { defaultSchedulingOptions, pluginsAtTheirPoints, type Profile } from "./
 
 export const defaultPlugins: readonly Plugin[] = [clusterAffinity, taintToleration, clusterReady, replicate];
 
+/** TaintToleration's as in upstream. */
+export const defaultScoreWeights: Readonly<Record<string, number>> = { TaintToleration: 3 };
+
 export function defaultProfile(schedulerName: string): Profile {
   return {
     schedulerName,
     plugins: pluginsAtTheirPoints(defaultPlugins),
-    scoreWeights: { TaintToleration: 3 },
+    scoreWeights: defaultScoreWeights,
     options: defaultSchedulingOptions,
   };
 }

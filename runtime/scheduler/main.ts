@@ -1,6 +1,7 @@
 // Process entry of the scheduler.
 
 import { createScheduler } from "#scheduler/scheduler.ts";
+import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { connectInCluster, connectKubeconfig } from "#kube/connection.ts";
 import { runProcess } from "#std/run-process.ts";
@@ -9,7 +10,8 @@ import { packageVersion } from "#std/version.ts";
 await runProcess({ component: "scheduler", version: packageVersion }, async ({ argv, env, signal, log, clock }) => {
   const options = parseSchedulerOptions(argv, env);
   const { kubeconfig } = options;
+  const profiles = await loadProfiles(options);
   await using connection =
     kubeconfig === "" ? await connectInCluster(env, { clock }) : await connectKubeconfig({ path: kubeconfig, clock });
-  await createScheduler(options, { connection, clock, log }).run(signal);
+  await createScheduler(options, { connection, profiles, clock, log }).run(signal);
 });

@@ -19,7 +19,12 @@ const schema = z.object({
   leaderElectLeaseDuration: durationOption("15s").describe("How long a silent leader keeps the Lease"),
   leaderElectRenewDeadline: durationOption("10s").describe("How long the leader tries to renew before it gives up"),
   leaderElectRetryPeriod: durationOption("2s").describe("Time between attempts to take or renew the Lease"),
-  schedulerName: z.string().min(1).default("default").describe("Subscriptions with this spec.schedulerName are ours"),
+  schedulerName: z
+    .string()
+    .min(1)
+    .default("default")
+    .describe("Subscriptions with this spec.schedulerName are ours; of a profile in --config, when it does not say its own"),
+  config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
 });
 
 export type SchedulerOptions = z.output<typeof schema>;

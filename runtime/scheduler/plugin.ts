@@ -6,11 +6,14 @@
 // postFilter  nothing fits: what would help?
 // preScore, score, normalise   how good is this cluster?
 // preAssign, assign            what does each chosen cluster get?
+//
+// Around a decision that binds, in this order, and only when it changes something; these may wait, each for a limited time:
+// reserve, permit, preBind, bind, postBind; unreserve undoes reserve when one of them fails.
 
 import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Capacities } from "./capacity.ts";
-import type { ClusterVerdict, FeedDivision, Fit, Problem } from "./decision.ts";
+import type { BoundDecision, ClusterVerdict, FeedDivision, Fit, Problem } from "./decision.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
 
 /** One feed of the Subscription's FeedInventory. */
@@ -100,6 +103,21 @@ export type Assignment =
   | { readonly type: "skip" }
   | ({ readonly type: "refuse" | "wait" } & Problem);
 
+export interface EffectInput extends SubscriptionInput {
+  readonly decision: BoundDecision;
+}
+
+/** `wait`: asked again later; bindings stay as they are until then. */
+export type PermitResult = { readonly type: "allow" } | ({ readonly type: "wait" | "refuse" } & Problem);
+
+export interface BindInput extends EffectInput {
+  /** Writes the decision into the Subscription's status: what the default binder does. */
+  readonly writeStatus: (signal: AbortSignal) => Promise<void>;
+}
+
+/** `skip`: another plugin binds. */
+export type BindResult = { readonly type: "bound" | "skip" };
+
 export interface Plugin {
   readonly name: string;
   select?(input: ClusterInput): Fit;
@@ -114,4 +132,10 @@ export interface Plugin {
   normalise?(input: NormaliseInput): ReadonlyMap<string, number>;
   preAssign?(input: AssignInput): PreFilterResult;
   assign?(input: AssignInput): Assignment;
+  reserve?(input: EffectInput, signal: AbortSignal): Promise<void> | void;
+  unreserve?(input: EffectInput, signal: AbortSignal): Promise<void> | void;
+  permit?(input: EffectInput, signal: AbortSignal): Promise<PermitResult> | PermitResult;
+  preBind?(input: EffectInput, signal: AbortSignal): Promise<void> | void;
+  bind?(input: BindInput, signal: AbortSignal): Promise<BindResult> | BindResult;
+  postBind?(input: EffectInput, signal: AbortSignal): Promise<void> | void;
 }

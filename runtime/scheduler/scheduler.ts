@@ -11,7 +11,6 @@ import { createInformer, type Change } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { createCycle } from "#scheduler/cycle.ts";
-import { defaultProfile } from "#scheduler/default-plugins.ts";
 import type { SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
@@ -24,6 +23,8 @@ import { createMetrics, type Metrics } from "#std/metrics.ts";
 export interface SchedulerDeps {
   /** The parent. */
   readonly connection: Connection;
+  /** Each with a name of its own; Subscriptions of other names are left alone. */
+  readonly profiles: readonly Profile[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -35,7 +36,7 @@ export interface Scheduler {
 /** Subscriptions that are decided and bound at the same time: decisions are quick, writing them is a round trip. */
 const WORKERS = 8;
 
-export function createScheduler(options: SchedulerOptions, { connection, clock, log }: SchedulerDeps): Scheduler {
+export function createScheduler(options: SchedulerOptions, { connection, profiles, clock, log }: SchedulerDeps): Scheduler {
   const client = createClient(connection, { component: "scheduler" });
   const metrics = createMetrics({ withProcessMetrics: true });
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
@@ -44,9 +45,9 @@ export function createScheduler(options: SchedulerOptions, { connection, clock, 
   const informers = [subscriptions, managedClusters];
   const queue = new SchedulingQueue(clock);
   reportQueueSizes(queue, metrics);
-  const profile = defaultProfile(options.schedulerName);
+  const profilesByName = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
   const profileOf = ({ spec, metadata }: Subscription): Profile | undefined =>
-    spec.schedulerName === profile.schedulerName && metadata.deletionTimestamp === undefined ? profile : undefined;
+    metadata.deletionTimestamp === undefined ? profilesByName.get(spec.schedulerName) : undefined;
   const enqueue = (subscription: Subscription): void => {
     if (profileOf(subscription) !== undefined) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
     else queue.remove(keyTextOf(subscription));

@@ -21,6 +21,7 @@ import { createInformer } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { crdObjects } from "#install/crds.ts";
 import { createHelmTools } from "#delivery/helm/helm-tools.ts";
+import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { realClock } from "#std/clock.ts";
@@ -128,13 +129,11 @@ function bedFunctions(context: Context): BedFunctions {
     parent.get(Subscription, { namespace: SHOP, name }, signal);
   return {
     startScheduler: (flags = []) =>
-      run(context, (connection, ownLog, runSignal) =>
-        createScheduler(parseSchedulerOptions(["--leader-elect=false", "--health-port=0", ...flags], {}), {
-          connection,
-          clock: realClock,
-          log: ownLog,
-        }).run(runSignal),
-      ),
+      run(context, async (connection, ownLog, runSignal) => {
+        const options = parseSchedulerOptions(["--leader-elect=false", "--health-port=0", ...flags], {});
+        const profiles = await loadProfiles(options);
+        await createScheduler(options, { connection, profiles, clock: realClock, log: ownLog }).run(runSignal);
+      }),
     startControllerManager: (flags = []) =>
       run(context, (connection, ownLog, runSignal) =>
         createControllerManager(parseControllerManagerOptions(["--leader-elect=false", "--health-port=0", ...flags], {}), {

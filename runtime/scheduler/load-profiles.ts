@@ -1,0 +1,26 @@
+// Reads the configuration file and makes the profiles of it.
+
+import { readFile } from "node:fs/promises";
+import { toError } from "#std/errors.ts";
+import { ConfigError, parseConfig } from "./config.ts";
+import type { SchedulerOptions } from "./options.ts";
+import type { Profile } from "./profile.ts";
+import { profilesOf } from "./profiles.ts";
+
+/** Throws ConfigError. Without a file: one profile, the default plugins. */
+export async function loadProfiles({
+  config: file,
+  schedulerName,
+}: Pick<SchedulerOptions, "config" | "schedulerName">): Promise<readonly Profile[]> {
+  const text = file === "" ? "" : await readConfig(file);
+  return profilesOf(parseConfig(text, file), { file, schedulerName });
+}
+
+async function readConfig(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const message = `Cannot be read: ${toError(error).message}. --config names a YAML file`;
+    throw new ConfigError(file, [{ path: "(the file)", message }], { cause: error });
+  }
+}
