@@ -35,7 +35,7 @@ function only<TShape extends z.ZodRawShape>(
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== "unrecognized_keys") return undefined;
-      const { keys = [] } = issue;
+      const { keys } = issue;
       const note = keys.map((key) => notes[key]).find((text) => text !== undefined);
       return note ?? `Unknown field ${keys.join(", ")}; known are ${Object.keys(shape).join(", ")}`;
     },

@@ -15,6 +15,7 @@ import { bind } from "./bind.ts";
 import { unbound, type Decision } from "./decision.ts";
 import { basesOf, clustersOf } from "./existing-bases.ts";
 import type { SchedulingQueue } from "./queue.ts";
+import type { Bindings } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
 import { schedule } from "./schedule.ts";
 import { problemOf } from "./scheduled-condition.ts";
@@ -29,6 +30,7 @@ export interface CycleDeps {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly bindings: Bindings;
   /** undefined: it is another scheduler's. */
   readonly profileOf: (subscription: Subscription) => Profile | undefined;
 }
@@ -38,7 +40,7 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, queue, metrics, clock, log, profileOf } = deps;
+  const { client, subscriptions, managedClusters, queue, metrics, clock, log, profileOf, bindings } = deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
     help: "Time from taking a Subscription off the queue to its decision, without writing it",
@@ -57,7 +59,7 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
-      const decision = schedule(subscription, { snapshot, profile, existing });
+      const decision = schedule(subscription, { snapshot, profile, existing, bindings });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });

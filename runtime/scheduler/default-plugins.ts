@@ -3,11 +3,12 @@
 import type { Plugin } from "./plugin.ts";
 import { clusterAffinity } from "./plugins/cluster-affinity.ts";
 import { clusterReady } from "./plugins/cluster-ready.ts";
+import { leastBound } from "./plugins/least-bound.ts";
 import { replicate } from "./plugins/replicate.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { defaultSchedulingOptions, pluginsAtTheirPoints, type Profile } from "./profile.ts";
 
-export const defaultPlugins: readonly Plugin[] = [clusterAffinity, taintToleration, clusterReady, replicate];
+export const defaultPlugins: readonly Plugin[] = [clusterAffinity, taintToleration, clusterReady, leastBound, replicate];
 
 /** TaintToleration's as in upstream. */
 export const defaultScoreWeights: Readonly<Record<string, number>> = { TaintToleration: 3 };

@@ -33,6 +33,12 @@ export interface SchedulingOptions {
   readonly percentageOfClustersToTolerate: number;
 }
 
+/** How full clusters are of Subscriptions. */
+export interface Bindings {
+  /** Subscriptions that are bound to it, this one among them. */
+  of(cluster: string): number;
+}
+
 /** Named arguments, so that a plugin of today works with the inputs of tomorrow. */
 export interface SubscriptionInput {
   readonly subscription: Subscription;
@@ -40,6 +46,7 @@ export interface SubscriptionInput {
   /** Empty: there is no FeedInventory, or it has no feeds. */
   readonly needs: readonly FeedNeed[];
   readonly capacities: Capacities;
+  readonly bindings: Bindings;
   readonly options: SchedulingOptions;
 }
 

@@ -11,7 +11,7 @@ import type { Profile } from "#scheduler/profile.ts";
 import { profilesOf, type PluginFactory } from "#scheduler/profiles.ts";
 
 const factories = new Map<string, PluginFactory>([
-  ["Cheap", (args) => ({ name: "Cheap", score: () => Number((args as { readonly price?: number } | undefined)?.price ?? 1) })],
+  ["Cheap", (args) => ({ name: "Cheap", score: () => (args as { readonly price?: number } | undefined)?.price ?? 1 })],
   [
     "Strict",
     () => {
@@ -49,7 +49,7 @@ profiles:
   pluginConfig: [{name: Cheap, args: {price: 7}}]
 `;
     const [profile] = profilesFrom(text);
-    const defaults = defaultPlugins.filter(({ score }) => score !== undefined).map(({ name }) => name);
+    const defaults = defaultPlugins.filter((plugin) => plugin.score !== undefined).map(({ name }) => name);
     expect(namesAt(profile, "filter")).toEqual(["ClusterReady"]);
     expect(namesAt(profile, "select")).toEqual(["ClusterAffinity"]);
     expect(namesAt(profile, "score")).toEqual([...defaults, "Cheap"]);

@@ -117,7 +117,7 @@ function pluginsOf(config: ProfileConfig, { path, options, problems }: ProfileSc
     argsOf.set(name, args);
   }
   const known = new Map(defaultPlugins.map((plugin) => [plugin.name, plugin]));
-  const asked = new Set(Object.values(config.plugins).flatMap((set) => set?.enabled.map(({ name }) => name) ?? []));
+  const asked = new Set(Object.values(config.plugins).flatMap((set) => set.enabled.map(({ name }) => name)));
   for (const [name, create] of factories) {
     if (!asked.has(name)) continue;
     try {

@@ -1,10 +1,13 @@
 // What plugins may do to a decision, and what they may not.
 
 import { expect, test } from "@jest/globals";
+import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { statusOf } from "#scheduler/bind.ts";
 import type { Decision } from "#scheduler/decision.ts";
 import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
+import { clusterAffinity } from "#scheduler/plugins/cluster-affinity.ts";
+import { replicate } from "#scheduler/plugins/replicate.ts";
 import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { schedule } from "#scheduler/schedule.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
@@ -102,7 +105,7 @@ test("scores are normalised, limited to 0..100, weighted, added and sorted; ties
   const profile = { ...defaultProfile("default"), scoreWeights: { Load: 2 } };
   const withPlugins = {
     ...profile,
-    plugins: pluginsAtTheirPoints([...defaultPlugins.slice(0, 1), load, bonus, ...defaultPlugins.slice(3)]),
+    plugins: pluginsAtTheirPoints([clusterAffinity, load, bonus, replicate]),
   };
   const decision = schedule(subscriptionOf(fair), { snapshot: takeSnapshot(clustersOf(fair)), profile: withPlugins });
   expect(decision).toMatchObject({
@@ -112,4 +115,42 @@ test("scores are normalised, limited to 0..100, weighted, added and sorted; ties
       { cluster: "rome/rome", total: 27, byPlugin: { Load: 20, Bonus: 7 } },
     ],
   });
+});
+
+test("taints that would rather keep work away, and other Subscriptions, make a cluster worse; its own binding does not", () => {
+  const prefer = (key: string): object => ({ key, effect: "PreferNoSchedule" });
+  const clusters = {
+    oslo: { labels, taints: [prefer("old"), prefer("slow")] },
+    paris: { labels, taints: [prefer("old"), prefer("tolerated")] },
+    rome: { labels },
+  };
+  const clusterTolerations = [{ key: "tolerated", operator: "Exists" }];
+  const which: Story = { clusters, subscription: { bound: ["paris"], clusterTolerations } };
+  const counts: Readonly<Record<string, number>> = { "oslo/oslo": 1, "paris/paris": 1, "rome/rome": 4 };
+  const decision = schedule(subscriptionOf(which), {
+    snapshot: takeSnapshot(clustersOf(which)),
+    profile: defaultProfile("default"),
+    bindings: { of: (cluster) => counts[cluster] ?? 0 },
+  });
+  expect(decision).toMatchObject({
+    scores: [
+      { cluster: "rome/rome", total: 300, byPlugin: { TaintToleration: 300, LeastBound: 0 } },
+      { cluster: "paris/paris", total: 250, byPlugin: { TaintToleration: 150, LeastBound: 100 } },
+      { cluster: "oslo/oslo", total: 75, byPlugin: { TaintToleration: 0, LeastBound: 75 } },
+    ],
+  });
+});
+
+test("bindings are counted as Subscriptions come, change and go", () => {
+  const counts = new BindingCounts();
+  const [one, two] = [
+    subscriptionOf({ subscription: { bound: ["oslo", "paris"] } }),
+    subscriptionOf({ subscription: { bound: ["oslo"] } }),
+  ];
+  counts.onChange({ type: "added", object: one });
+  counts.onChange({ type: "added", object: two });
+  expect([counts.of("oslo/oslo"), counts.of("paris/paris"), counts.of("rome/rome")]).toEqual([2, 1, 0]);
+  counts.onChange({ type: "updated", previous: one, object: two });
+  counts.onChange({ type: "deleted", previous: two });
+  expect([counts.of("oslo/oslo"), counts.of("paris/paris")]).toEqual([1, 0]);
 });

@@ -10,7 +10,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { matchesSelector } from "#kube/selector.ts";
 import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
-import type { Assignment, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
+import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
 import { scoreCandidates } from "./score.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
@@ -22,11 +22,14 @@ export interface ScheduleInput {
   readonly existing?: readonly string[];
   readonly needs?: readonly FeedNeed[];
   readonly capacities?: Capacities;
+  readonly bindings?: Bindings;
 }
 
+const noBindings: Bindings = { of: () => 0 };
+
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
-  const { snapshot, profile, existing = [], needs = [], capacities = noCapacities } = scheduleInput;
-  const input: SubscriptionInput = { subscription, snapshot, needs, capacities, options: profile.options };
+  const { snapshot, profile, existing = [], needs = [], capacities = noCapacities, bindings = noBindings } = scheduleInput;
+  const input: SubscriptionInput = { subscription, snapshot, needs, capacities, bindings, options: profile.options };
   const stop = refuse(subscription) ?? firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);

@@ -10,6 +10,7 @@ import { createEventRecorder } from "#kube/events.ts";
 import { createInformer, type Change } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
+import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { createCycle } from "#scheduler/cycle.ts";
 import type { SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
@@ -53,7 +54,8 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
     else queue.remove(keyTextOf(subscription));
   };
 
-  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, profileOf });
+  const bindings = new BindingCounts();
+  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, bindings, profileOf });
 
   function onSubscription(change: Change<Subscription>): void {
     if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
@@ -71,7 +73,10 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   async function runQueue(signal: AbortSignal): Promise<void> {
     // Clusters first: the first decision must already see all of them.
     await Promise.all(informers.map((informer) => informer.whenSynced(signal)));
-    const stops = [managedClusters.subscribe(onCluster), subscriptions.subscribe(onSubscription)];
+    const count = (change: Change<Subscription>): void => {
+      bindings.onChange(change);
+    };
+    const stops = [managedClusters.subscribe(onCluster), subscriptions.subscribe(count), subscriptions.subscribe(onSubscription)];
     const work = async (): Promise<void> => {
       for (let key = await queue.take(signal); key !== undefined; key = await queue.take(signal)) await cycle(key, signal);
     };

@@ -49,6 +49,12 @@ function scoresBy(plugin: PluginAt<"score">, { input, prepared }: ScoresOptions)
   return new Map([...normalised].map(([key, score]) => [key, clamp(score)]));
 }
 
+/** Brings counts of something bad to 0..100: none is 100, the most of all is 0. */
+export function fewerIsBetter(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const most = [...counts.values()].reduce((a, b) => Math.max(a, b), 1);
+  return new Map([...counts].map(([key, count]) => [key, SCORE_MAX - (SCORE_MAX * count) / most]));
+}
+
 function clamp(score: number): number {
   return Number.isNaN(score) ? 0 : Math.min(SCORE_MAX, Math.max(0, score));
 }

@@ -1,8 +1,9 @@
-// filter: every taint of the cluster that keeps work away is tolerated. Pure.
+// filter: every taint of the cluster that keeps work away is tolerated. score: few taints that would rather keep it away. Pure.
 
 import type { Taint, Toleration } from "#api/core-types.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
+import { fewerIsBetter } from "#scheduler/score.ts";
 
 export const taintToleration: Plugin = {
   name: "TaintToleration",
@@ -14,6 +15,14 @@ export const taintToleration: Plugin = {
     );
     return taint === undefined ? fits : doesNotFit(`taint ${taintText(taint)} is not tolerated`);
   },
+  score: ({ subscription, cluster }) => {
+    const tolerations = subscription.spec.clusterTolerations ?? [];
+    return cluster.taints.filter(
+      (candidate) =>
+        candidate.effect === "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, candidate)),
+    ).length;
+  },
+  normalise: ({ scores }) => fewerIsBetter(scores),
 };
 
 /** As Kubernetes defines it: an empty key with Exists tolerates everything, an empty effect every effect. */
