@@ -109,13 +109,19 @@ function requirementsOf(pod: JsonObject): Requirements {
   };
 }
 
-type Amounts = ReadonlyMap<string, bigint>;
+/** Resource -> nano-units. */
+export type Amounts = ReadonlyMap<string, bigint>;
+
+/** What one pod asks for, as kube-scheduler counts it. */
+export function podRequests(pod: JsonObject): Amounts {
+  return totalOf(pod, "requests");
+}
 
 /**
  * As the scheduler of Kubernetes counts: what runs at the same time is added, an init container counts with the sidecars that started
  * before it, and the larger of the two is what the pod needs; then its overhead. Resources of the pod as a whole stand for the sum.
  */
-function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"requests" | "limits", Record<string, string>>> {
+function totalOf(pod: JsonObject, which: "requests" | "limits"): Amounts {
   let running: Amounts = new Map();
   let starting: Amounts = new Map();
   for (const container of containersOf(pod, "initContainers")) {
@@ -129,9 +135,12 @@ function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"r
   const whole = new Map([...larger(running, starting), ...amountsOf(pod, which)]);
   const overhead = parsed(pod["overhead"]);
   // A limit that is not set is no limit, whatever the overhead.
-  const total = added(whole, which === "requests" ? overhead : new Map([...overhead].filter(([name]) => whole.has(name))));
-  if (total.size === 0) return {};
-  return { [which]: textsOf(total) };
+  return added(whole, which === "requests" ? overhead : new Map([...overhead].filter(([name]) => whole.has(name))));
+}
+
+function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"requests" | "limits", Record<string, string>>> {
+  const total = totalOf(pod, which);
+  return total.size === 0 ? {} : { [which]: textsOf(total) };
 }
 
 function textsOf(amounts: Amounts): Record<string, string> {

@@ -3,13 +3,13 @@
 import * as z from "zod";
 
 import { Affinity, ResourceRequirements, Toleration } from "#api/core-types.ts";
-import { defineKind, extension, type KindOf, statusSchema } from "#api/define-kind.ts";
+import { defineKind, extension, type Immutable, type KindOf, statusSchema } from "#api/define-kind.ts";
 import { int32 } from "#api/fields.ts";
 import { categories, groups, versions } from "#api/names.ts";
 import { feedInventoryExamples } from "./examples.ts";
 import { Feed } from "./feed.ts";
 
-const replicaRequirements = z.object({
+export const ReplicaRequirements = z.object({
   nodeSelector: z
     .record(z.string(), z.string())
     .meta({ "x-kubernetes-map-type": "atomic" })
@@ -20,9 +20,11 @@ const replicaRequirements = z.object({
   resources: ResourceRequirements.optional().describe("What one replica needs."),
 });
 
+export type ReplicaRequirements = Immutable<z.output<typeof ReplicaRequirements>>;
+
 const feedOrder = Feed.extend({
   desiredReplicas: int32.optional().describe("How many replicas the feed wants; absent: it cannot be divided."),
-  replicaRequirements: replicaRequirements.optional().describe("What one replica needs."),
+  replicaRequirements: ReplicaRequirements.optional().describe("What one replica needs."),
   replicaJsonPath: z
     .string()
     .optional()
