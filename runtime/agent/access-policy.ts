@@ -4,6 +4,7 @@
 // (ACC-2) A ServiceAccount of the parent becomes a user whose name no child can give away: `clusternet:parent:serviceaccount:ns:name`.
 // (ACC-3) The parent's controller-manager becomes the deployer, and only where the child's administrator allowed Push.
 // (ACC-4) Names cross as separate values: a group that holds a comma stays one group.
+// (ACC-5) This cluster's capacity is told to the parent's scheduler and to whom the child's administrator named, nobody else.
 
 export interface CallerIdentity {
   readonly user: string;
@@ -33,6 +34,7 @@ const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 const PARENT_PREFIX = "clusternet:parent:";
 const AUTHENTICATED_GROUP = "system:authenticated";
 const CONTROLLER_MANAGER_ACCOUNT = "clusternet-controller-manager";
+const SCHEDULER_ACCOUNT = "clusternet-scheduler";
 const PARENT_EXTRA_PREFIX = "parent.clusternet.io/";
 /** Says which credential was used; true of the parent's credential wherever it is read. */
 const CREDENTIAL_ID_EXTRA = "authentication.kubernetes.io/credential-id";
@@ -51,6 +53,21 @@ export function decideAccess(
     );
   }
   return impersonate(identity);
+}
+
+export interface PredictorPolicy extends Pick<AccessPolicy, "parentSystemNamespace"> {
+  /** Users of the parent that may ask, too. */
+  readonly predictorUsers: readonly string[];
+}
+
+/** Why this caller may not ask for capacity; undefined when it may. */
+export function askRefusal(
+  { user }: Pick<CallerIdentity, "user">,
+  { parentSystemNamespace, predictorUsers }: PredictorPolicy,
+): string | undefined {
+  const scheduler = `${SERVICE_ACCOUNT_PREFIX}${parentSystemNamespace}:${SCHEDULER_ACCOUNT}`;
+  if (user === scheduler || (user !== "" && predictorUsers.includes(user))) return undefined;
+  return `the user ${JSON.stringify(user)} may not ask for this cluster's capacity; the child's administrator allows it with the agent's --predictor-users`;
 }
 
 function decideCredential(credential: string): AccessDecision {

@@ -51,18 +51,18 @@ describe("one node takes", () => {
     ],
     ["nothing while it is cordoned", aNode("a", { isUnschedulable: true }), {}, 0],
     ["numbers as quantities", aNode("a"), { resources: { requests: { cpu: 2 } } }, 2],
-  ])("%s", (_it, node, request, expected) => {
+  ])("%s", (...[, node, request, expected]) => {
     expect(count(room(node), request)).toBe(expected);
   });
 });
 
 describe("a node counts only when kube-scheduler considers it", () => {
   const terms = (...nodeSelectorTerms: object[]): PredictRequest =>
-    ({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } }) as PredictRequest;
+    ({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } });
   const expression = (key: string, operator: string, ...values: string[]) => ({ matchExpressions: [{ key, operator, values }] });
   const tainted = (effect: string) => [{ key: "dedicated", value: "db", effect }];
   const labels = { disk: "ssd", cores: "8" };
-  test.each<[string, Partial<NodeRoom>, PredictRequest, boolean]>([
+  test.each<[string, Pick<Partial<NodeRoom>, "labels" | "taints" | "isUnschedulable">, PredictRequest, boolean]>([
     ["a label that is asked for", { labels }, { nodeSelector: { disk: "ssd" } }, true],
     ["another value", { labels }, { nodeSelector: { disk: "hdd" } }, false],
     ["a label called like a property of every object", {}, { nodeSelector: { constructor: "x" } }, false],
@@ -89,7 +89,7 @@ describe("a node counts only when kube-scheduler considers it", () => {
       false,
     ],
     ["everything tolerated, a cordon too", { isUnschedulable: true }, { tolerations: [{ operator: "Exists" }] }, true],
-  ])("%s: %#", (_it, node, request, isCounted) => {
+  ])("%s: %#", (...[, node, request, isCounted]) => {
     expect(count(room(aNode("node", node)), request)).toBe(isCounted ? 110 : 0);
   });
 });
@@ -133,7 +133,7 @@ describe("a quota of the namespace", () => {
     ["of pods that ask for nothing", [quota({ pods: "1" }, {}, ["BestEffort"])], asks({ cpu: "1m" }), 110],
     ["of pods that ask for something", [quota({ pods: "1" }, {}, ["NotBestEffort", "NotTerminating"])], asks({ cpu: "1m" }), 1],
     ["of a priority class that nobody told us of", [quota({ pods: "1" }, {}, ["PriorityClass"])], {}, 110],
-  ])("%s", (_it, quotas, request, expected) => {
+  ])("%s", (...[, quotas, request, expected]) => {
     expect(count({ nodes: [aNode("a")], quotas }, request)).toBe(expected);
   });
 
@@ -168,7 +168,7 @@ describe("for any cluster", () => {
   function placedOneByOne(cluster: ClusterRoom, asked: PredictRequest): number {
     let placed = 0;
     const left = cluster.nodes.map((node) => ({ ...node, used: new Map(node.used) }));
-    const need = amountsOf((asked.resources?.requests ?? {}) as Quantities);
+    const need = amountsOf((asked.resources?.requests ?? {}));
     for (;;) {
       const node = left.find(
         ({ allocatable, used, pods }) =>

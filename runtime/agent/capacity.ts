@@ -29,7 +29,9 @@ export interface ClusterRoom {
 }
 
 /** What one replica needs, ready to be compared. */
-interface Need extends QuotaNeed, Pick<PredictRequest, "nodeSelector" | "tolerations" | "affinity"> {}
+interface Need extends QuotaNeed {
+  readonly place: Pick<PredictRequest, "nodeSelector" | "tolerations" | "affinity">;
+}
 
 /** As nodes, quotas and FeedInventories call it. */
 const PODS = "pods";
@@ -60,7 +62,7 @@ export function capacityOf({ nodes, quotas }: ClusterRoom, request: PredictReque
   };
 }
 
-function needOf({ resources, nodeSelector, tolerations, affinity }: PredictRequest): Need {
+function needOf({ resources, ...place }: PredictRequest): Need {
   const limits = amountsOf(resources?.limits ?? {});
   // A request that is not set is the limit.
   const requests = new Map([...limits, ...amountsOf(resources?.requests ?? {})]);
@@ -68,11 +70,11 @@ function needOf({ resources, nodeSelector, tolerations, affinity }: PredictReque
   const pods = requests.get(PODS) ?? 1n;
   requests.delete(PODS);
   for (const [name, amount] of requests) if (amount <= 0n) requests.delete(name);
-  return { requests, limits, pods: pods < 1n ? 1n : pods, nodeSelector, tolerations, affinity };
+  return { requests, limits, pods: pods < 1n ? 1n : pods, place };
 }
 
 /** Why kube-scheduler would not even count; undefined when it would. */
-function refusal(node: NodeRoom, { nodeSelector, tolerations, affinity }: Need): string | undefined {
+function refusal(node: NodeRoom, { place: { nodeSelector, tolerations, affinity } }: Need): string | undefined {
   if (!matchesNodeSelector(nodeSelector ?? {}, node)) return "node selector";
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   if (required !== undefined && !matchesNodeTerms(required.nodeSelectorTerms, node)) return "node affinity";

@@ -7,6 +7,7 @@ const facts: AgentFacts = {
   agentVersion: "0.1.0",
   apiserverUrl: "https://10.0.0.1:443",
   allowPush: false,
+  predictor: false,
   reportFrequencyMs: 180_000,
   clusterCidr: "",
   serviceCidr: "",

@@ -2,6 +2,7 @@
 
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { conditionReasons, conditionTypes } from "#api/names.ts";
+import { PREDICTOR_HOST } from "#api/proxies/v1alpha1/socket.ts";
 import type { Node, Pod, ResourceList } from "#kube/builtin-kinds.ts";
 import { rfc3339, type NewCondition } from "#kube/conditions.ts";
 import { formatBinary, formatDecimal, sumQuantities } from "#std/quantity.ts";
@@ -33,6 +34,8 @@ export interface AgentFacts {
   readonly agentVersion: string;
   readonly apiserverUrl: string;
   readonly allowPush: boolean;
+  /** Questions for this cluster's capacity are answered, through the tunnel. */
+  readonly predictor: boolean;
   readonly reportFrequencyMs: number;
   /** When no pod tells. */
   readonly clusterCidr: string;
@@ -66,7 +69,9 @@ export function clusterStatus(observation: ClusterObservation, facts: AgentFacts
     nodeStatistics: nodeStatistics(nodes),
     ...(usage === undefined ? {} : usageOf(usage)),
     heartbeatFrequencySeconds: Math.max(1, Math.round(facts.reportFrequencyMs / 1_000)),
-    predictorEnabled: false,
+    predictorEnabled: facts.predictor,
+    // Never an address of this machine: to the parent that would be itself.
+    ...(facts.predictor ? { predictorAddress: `http://${PREDICTOR_HOST}` } : {}),
     predictorDirectAccess: false,
   };
 }

@@ -99,7 +99,9 @@ function createPublisher({ parent, cluster, facts, clock }: HeartbeatDeps) {
 
 /** What we reported once and cannot any more is removed, not left standing. */
 function withoutOld({ status }: ManagedCluster, reported: object): Record<string, unknown> {
-  const optional = ["clusterCIDR", "serviceCIDR", "podStatistics", "resourceUsage"].filter((key) => key in (status ?? {}));
+  const optional = ["clusterCIDR", "serviceCIDR", "podStatistics", "resourceUsage", "predictorAddress"].filter(
+    (key) => key in (status ?? {}),
+  );
   return { ...Object.fromEntries(optional.map((key) => [key, null])), ...reported };
 }
 

@@ -88,6 +88,8 @@ export const agentOptionsSchema = z.object({
     .describe("Dial the hub here instead of through the parent's API server"),
   hubCaFile: z.string().default("").describe("PEM of the hub's certificate authority, with --hub-url; empty: that of the parent"),
   allowPush: booleanOption(false).describe("The parent's controller-manager may act as the deployer account (Push and Dual)"),
+  predictor: booleanOption(true).describe("Tell the parent's scheduler how many more replicas of a feed fit into this cluster"),
+  predictorUsers: listOption().describe("Users of the parent that may ask for it, too: names, divided by commas"),
   parentSystemNamespace: z.string().min(1).default(namespaces.system).describe("Namespace of our components on the parent"),
 });
 

@@ -10,6 +10,8 @@ import type { ComponentPermissions, PolicyRule } from "#api/rbac.ts";
 export const AgentPermissions: ComponentPermissions = {
   clusterRules: [
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
+    // What runs where, and what a namespace may still ask for: the room that is left.
+    { apiGroups: [""], resources: ["pods", "resourcequotas"], verbs: ["list", "watch"] },
     { apiGroups: ["metrics.k8s.io"], resources: ["nodes", "pods"], verbs: ["get", "list"] },
     // Its uid is the cluster's id.
     { apiGroups: [""], resources: ["namespaces"], verbs: ["get"], resourceNames: ["kube-system"] },

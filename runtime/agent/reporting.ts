@@ -60,6 +60,7 @@ function heartbeatDeps(
       agentVersion: packageVersion,
       apiserverUrl: child.connection.server,
       allowPush: options.allowPush,
+      predictor: options.predictor,
       reportFrequencyMs: options.clusterStatusReportFrequency,
       clusterCidr: options.clusterCidr,
       serviceCidr: options.serviceCidr,

@@ -17,13 +17,14 @@ import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { createAccountToken } from "./account-token.ts";
+import { createCapacityParts, type CapacityOptions, type CapacityParts } from "./capacity-parts.ts";
 import { deliveryControllers } from "./controllers/delivery.ts";
 import { helmReleaseController } from "./controllers/helm-release/controller.ts";
 import type { CredentialStore, ParentIdentity } from "./credentials.ts";
 import { readPem } from "./pem-file.ts";
 import { createParentToken, type ParentToken } from "./parent-token.ts";
 import { reportingTasks, type ReportingDeps } from "./reporting.ts";
-import { createApiserverTarget, type TokenSource } from "./targets.ts";
+import { createApiserverTarget, type StreamTarget, type TokenSource } from "./targets.ts";
 import { runTunnelClient } from "./tunnel-client.ts";
 
 export interface ServeDeps extends ReportingDeps {
@@ -46,8 +47,9 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
   const deployerToken = account(serviceAccounts.appDeployer);
   await using deployerConnection = connectAs(child, deployerToken);
   const deployer = createClient(deployerConnection, { component: "agent" });
-  const nodes = createInformer(child, Node, shared);
+  const nodes = createInformer(child, Node, { ...shared, trim: withoutImages });
   const informers = parentInformers(parent, identity, shared);
+  using capacity = capacityParts(deps, { nodes, descriptions: informers.descriptions });
   const delivery = {
     parent,
     child: deployer,
@@ -62,11 +64,11 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
   await using helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
   await runManager(
     {
-      informers: [nodes, ...Object.values(informers)],
+      informers: [nodes, ...Object.values(informers), ...(capacity?.informers ?? [])],
       controllers: [...deliveryControllers(delivery), helmReleaseController({ ...delivery, helmTools })],
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
-        tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken }),
+        tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken, predictor: capacity?.target }),
       ],
       clock,
       log,
@@ -107,16 +109,33 @@ function parentInformers(
   };
 }
 
+function capacityParts(
+  { options, child, clock, log, metrics }: ServeDeps,
+  informers: Pick<CapacityOptions, "nodes" | "descriptions">,
+): CapacityParts | undefined {
+  if (!options.predictor) return undefined;
+  return createCapacityParts({ ...informers, child, policy: options, clock, log, metrics });
+}
+
+/** Half of a node's bytes, and nothing that we read. */
+function withoutImages(node: Node): Node {
+  const { images: _, ...status } = { images: undefined, ...node.status };
+  const { managedFields: __, ...metadata } = { managedFields: undefined, ...node.metadata };
+  return { ...node, metadata, status };
+}
+
 function tunnel(
   { options, identity, parentCaPem, child, clock, log, metrics }: ServeDeps,
   {
     parentToken,
     proxyToken,
     deployerToken,
+    predictor,
   }: {
     readonly parentToken: ParentToken;
     readonly proxyToken: TokenSource;
     readonly deployerToken: TokenSource;
+    readonly predictor: StreamTarget | undefined;
   },
 ): Task {
   return {
@@ -138,7 +157,7 @@ function tunnel(
           ? { server: identity.server, token, caPem: () => parentCaPem }
           : // The hub's authority is replaced once a year, and so is the file, without a restart of ours.
             { server: options.hubUrl, token, caPem: async () => (await readPem(options.hubCaFile)) ?? parentCaPem };
-      const targets = { apiserver: apiserver.accept };
+      const targets = { apiserver: apiserver.accept, ...(predictor === undefined ? {} : { predictor }) };
       await runTunnelClient({ clusterId: identity.clusterId, parent, targets, clock, log, metrics }, signal);
     },
   };

@@ -17,7 +17,7 @@ export interface RequestHead {
    * "dial": raw bytes to host:port in `path`; refused unless the accepting end allows it.
    */
   readonly kind: StreamKind;
-  /** Who shall answer: "apiserver". */
+  /** Who shall answer: "apiserver", "predictor". */
   readonly target: string;
   readonly method: string;
   /** Raw path and query, exactly as the client sent them. */

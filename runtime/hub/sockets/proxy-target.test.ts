@@ -15,11 +15,34 @@ describe("proxyTarget", () => {
     expect(proxyTarget(rest)).toEqual({ type: "apiserver", path });
   });
 
+  test.each([
+    ["/predictor/replicas/predict", "/replicas/predict"],
+    ["/predictor/replicas/unscheduled?x=1", "/replicas/unscheduled?x=1"],
+    ["/predictor/anything", "/anything"],
+    ["/http/predictor/replicas/predict", "/replicas/predict"],
+  ])("sends %s to the agent's predictor as %s", (rest, path) => {
+    expect(proxyTarget(rest)).toEqual({ type: "predictor", path });
+  });
+
+  test.each([
+    "/http/predictor/",
+    "/http/predictor/../10.0.0.1/",
+    "/http/predictor:80/replicas/predict",
+    "/http/predictor.evil/replicas/predict",
+    "/https/predictor/replicas/predict",
+    "/http/localhost:8080/replicas/predict",
+  ])("does not take %s for the predictor", (rest) => {
+    expect(proxyTarget(rest)).toMatchObject({ type: "not-allowed" });
+  });
+
   test.each(["/http/10.0.0.1:80/", "/https/kubernetes.default", "/http", "/https/"])("does not open %s", (rest) => {
     expect(proxyTarget(rest)).toMatchObject({ type: "not-allowed", message: expect.stringContaining("proxy/direct") });
   });
 
-  test.each(["", "/", "?x", "/directly", "/Direct/api", "/tcp/1.2.3.4:5", "/%64irect/"])("does not know %j", (rest) => {
-    expect(proxyTarget(rest)).toMatchObject({ type: "unknown" });
-  });
+  test.each(["", "/", "?x", "/directly", "/predictor", "/predictors/x", "/Direct/api", "/tcp/1.2.3.4:5", "/%64irect/"])(
+    "does not know %j",
+    (rest) => {
+      expect(proxyTarget(rest)).toMatchObject({ type: "unknown" });
+    },
+  );
 });

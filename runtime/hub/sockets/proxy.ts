@@ -1,4 +1,4 @@
-// A client's request -> a stream to the child's apiserver: the one function that owns this request's lifetime.
+// A client's request -> a stream to the child's apiserver, or to its predictor: the one function that owns this request's lifetime.
 //
 //   opened ──onHead──▶ answering ──onEnd──▶ complete
 //     │                    └──onReset──▶ cut: the connection is destroyed, nobody takes the answer for complete
@@ -88,7 +88,7 @@ export function createProxy({ sessions, describeAbsent, credentialExtras, clock 
       const credential = forwarded.credential ?? credentialOfExtras(user, credentialExtras);
       const head: RequestHead = {
         kind: isUpgrade ? "upgrade" : "request",
-        target: "apiserver",
+        target: target.type,
         method: request.method ?? "GET",
         path: target.path,
         headers: forwarded.headers,

@@ -51,6 +51,17 @@ export function socketProxyPath(id: string): string {
   return `${socketsPath}/${validClusterId(id)}/proxy/direct`;
 }
 
+/** Where a child's predictor is asked, below the parent's (or the hub's) URL; `path` is one of `predictorPaths`. */
+export function socketPredictorPath(id: string, path: string): string {
+  return `${socketsPath}/${validClusterId(id)}/proxy/predictor${path}`;
+}
+
+/**
+ * The host that means "the predictor at the other end of the tunnel". It is no name in any network: upstream's schedulers put it into
+ * `/proxy/http/<host>/…`, and the hub understands that form for this host only.
+ */
+export const PREDICTOR_HOST = "predictor";
+
 /** Where our agent opens its tunnel. */
 export function socketAttachPath(id: string): string {
   return `${socketsPath}/${validClusterId(id)}/attach`;

@@ -1,0 +1,121 @@
+// The room of this cluster, kept up to date by what informers tell: a question walks the nodes, never the pods.
+//
+// (ROOM-1) What a node's pods ask for together is the sum over the pods in the cache that are bound to it, at any time.
+// (ROOM-2) Nothing is answered before every kind was listed once: an empty cache looks like an empty cluster.
+
+import type { KubeObject } from "#api/meta.ts";
+import { assert } from "#std/assert.ts";
+import type { Node, ResourceList } from "#kube/builtin-kinds.ts";
+import type { Change, Informer } from "#kube/informer.ts";
+import { knownAmountsOf, type Amounts } from "./amounts.ts";
+import type { ClusterRoom, NodeRoom } from "./capacity.ts";
+import type { CountedPod } from "./counted-pod.ts";
+import type { Quota } from "./quota-room.ts";
+
+export interface ResourceQuota extends KubeObject {
+  readonly spec?: {
+    readonly hard?: ResourceList;
+    readonly scopes?: readonly string[];
+    readonly scopeSelector?: {
+      readonly matchExpressions?: readonly { readonly scopeName: string; readonly operator: string }[];
+    };
+  };
+  readonly status?: { readonly hard?: ResourceList; readonly used?: ResourceList };
+}
+
+export interface RoomInformers {
+  readonly nodes: Informer<Node>;
+  readonly pods: Informer<CountedPod>;
+  readonly quotas: Informer<ResourceQuota>;
+}
+
+export const QUOTAS_BY_NAMESPACE = "namespace";
+
+interface NodeUsage {
+  readonly requests: Map<string, bigint>;
+  pods: number;
+}
+
+export class ClusterRoomKeeper implements Disposable {
+  readonly #informers: RoomInformers;
+  readonly #usage = new Map<string, NodeUsage>();
+  /** Of the object that was read: a node that changes is another object. */
+  readonly #read = new WeakMap<Node, Pick<NodeRoom, "labels" | "taints" | "isUnschedulable" | "allocatable">>();
+  readonly #stop: () => void;
+
+  constructor(informers: RoomInformers) {
+    this.#informers = informers;
+    this.#stop = informers.pods.subscribe((change) => {
+      this.#onPod(change);
+    });
+  }
+
+  /** Why there is no answer yet. */
+  get problem(): string | undefined {
+    const unread = Object.entries(this.#informers).filter(([, { synced }]: [string, Informer]) => !synced);
+    return unread.length === 0 ? undefined : `Not read yet: ${unread.map(([kind]) => kind).join(", ")}`;
+  }
+
+  /** `namespace`: whose quotas count. */
+  room(namespace: string | undefined): ClusterRoom {
+    const { nodes, quotas } = this.#informers;
+    return {
+      nodes: nodes.list().map((node) => this.#nodeRoom(node)),
+      quotas: namespace === undefined ? [] : quotas.byIndex(QUOTAS_BY_NAMESPACE, namespace).map(quotaOf),
+    };
+  }
+
+  /** Pods without a node. */
+  waiting(): readonly CountedPod[] {
+    return this.#informers.pods.list().filter(({ waiting }) => waiting !== undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+
+  #nodeRoom(node: Node): NodeRoom {
+    const { name } = node.metadata;
+    const usage = this.#usage.get(name);
+    let read = this.#read.get(node);
+    if (read === undefined) {
+      read = {
+        labels: node.metadata.labels ?? {},
+        taints: node.spec?.taints ?? [],
+        isUnschedulable: node.spec?.unschedulable === true,
+        allocatable: knownAmountsOf(node.status?.allocatable ?? {}),
+      };
+      this.#read.set(node, read);
+    }
+    return { name, ...read, used: usage?.requests ?? NOTHING, pods: usage?.pods ?? 0 };
+  }
+
+  #onPod(change: Change<CountedPod>): void {
+    if (change.type !== "added") this.#count(change.previous, -1);
+    if (change.type !== "deleted") this.#count(change.object, 1);
+  }
+
+  #count({ nodeName, requests }: CountedPod, sign: 1 | -1): void {
+    if (nodeName === undefined) return;
+    const usage = this.#usage.get(nodeName) ?? { requests: new Map<string, bigint>(), pods: 0 };
+    usage.pods += sign;
+    assert(usage.pods >= 0, `Node ${nodeName} has ${String(usage.pods)} pods (ROOM-1)`);
+    for (const [name, amount] of requests) {
+      usage.requests.set(name, (usage.requests.get(name) ?? 0n) + (sign === 1 ? amount : -amount));
+    }
+    if (usage.pods === 0) this.#usage.delete(nodeName);
+    else this.#usage.set(nodeName, usage);
+  }
+}
+
+const NOTHING: Amounts = new Map();
+
+function quotaOf({ spec = {}, status = {} }: ResourceQuota): Quota {
+  const selected = spec.scopeSelector?.matchExpressions ?? [];
+  return {
+    hard: knownAmountsOf(status.hard ?? spec.hard ?? {}),
+    used: knownAmountsOf(status.used ?? {}),
+    // A scope with values is one that we are not told enough to judge.
+    scopes: [...(spec.scopes ?? []), ...selected.map(({ scopeName, operator }) => (operator === "Exists" ? scopeName : ""))],
+  };
+}

@@ -1,0 +1,87 @@
+// What is kept of each pod in the cluster for counting: where it is, what it asks for, and, while it has no node, whose it is. Pure.
+
+import type { KubeObject, OwnerReference, ResourceType } from "#api/meta.ts";
+import { podRequests } from "#delivery/replica-requirements.ts";
+import type { JsonObject } from "#delivery/json.ts";
+import { Pod } from "#kube/builtin-kinds.ts";
+import { schedulerUnits, type Amounts } from "./amounts.ts";
+
+export interface CountedPod extends KubeObject {
+  /** Bound to it, or about to be. Absent: nowhere yet. */
+  readonly nodeName?: string;
+  readonly requests: Amounts;
+  readonly waiting?: WaitingPod;
+}
+
+export interface WaitingPod {
+  /** The object that made the pod, as people know it: a Deployment, not its ReplicaSet. */
+  readonly owner?: Pick<OwnerReference, "apiVersion" | "kind" | "name">;
+  /** Why kube-scheduler found no node. */
+  readonly message?: string;
+}
+
+/** Pods that are over have given back what they asked for: the API server does not even send them. */
+export const RUNNING_PODS = "status.phase!=Succeeded,status.phase!=Failed";
+
+/** As the informer sees it: what it gets is a Pod, what it keeps is this. */
+export const CountedPods = { ...Pod } as unknown as ResourceType<CountedPod>;
+
+const MESSAGE_LENGTH_MAX = 256;
+const TEMPLATE_HASH = "pod-template-hash";
+const REPLICA_SET = "ReplicaSet";
+
+/** Most pods ask for what others ask for: equal requests are kept once. Bounded; beyond it every pod has its own. */
+const SHARED_MAX = 10_000;
+
+export function createPodCounter(): (received: KubeObject) => CountedPod {
+  const shared = new Map<string, Amounts>();
+  return (received) => {
+    const { apiVersion, kind, metadata, spec, status } = received as Pod & {
+      readonly status?: { readonly nominatedNodeName?: string };
+    };
+    const { name, namespace, uid, resourceVersion } = metadata;
+    // A nominated pod waits for others to go: kube-scheduler gives its room to nobody less important.
+    const nodeName = spec.nodeName ?? status?.nominatedNodeName;
+    return {
+      apiVersion,
+      kind,
+      metadata: {
+        name,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(uid === undefined ? {} : { uid }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      },
+      requests: requestsOf(spec, shared),
+      ...(nodeName === undefined || nodeName === "" ? {} : { nodeName }),
+      ...(spec.nodeName === undefined || spec.nodeName === "" ? { waiting: waitingOf({ metadata, status }) } : {}),
+    };
+  };
+}
+
+function requestsOf(spec: JsonObject, shared: Map<string, Amounts>): Amounts {
+  const amounts = [...podRequests(spec)].map(([name, nano]) => [name, schedulerUnits(name, nano)] as const);
+  const key = amounts.map(([name, amount]) => `${name}=${String(amount)}`).join();
+  const known = shared.get(key);
+  if (known !== undefined) return known;
+  const made = new Map(amounts);
+  if (shared.size < SHARED_MAX) shared.set(key, made);
+  return made;
+}
+
+function waitingOf({ metadata, status }: { readonly metadata: Pod["metadata"]; readonly status: Pod["status"] }): WaitingPod {
+  const owner = ownerOf(metadata);
+  const message = status?.conditions?.find(({ type }) => type === "PodScheduled")?.message;
+  return {
+    ...(owner === undefined ? {} : { owner }),
+    ...(message === undefined || message === "" ? {} : { message: message.slice(0, MESSAGE_LENGTH_MAX) }),
+  };
+}
+
+function ownerOf({ ownerReferences = [], labels = {} }: Pod["metadata"]): WaitingPod["owner"] {
+  const controller = ownerReferences.find((each) => each.controller === true);
+  if (controller === undefined) return undefined;
+  const { apiVersion, kind, name } = controller;
+  const suffix = `-${labels[TEMPLATE_HASH] ?? ""}`;
+  const isOfDeployment = kind === REPLICA_SET && suffix.length > 1 && name.endsWith(suffix);
+  return isOfDeployment ? { apiVersion, kind: "Deployment", name: name.slice(0, -suffix.length) } : { apiVersion, kind, name };
+}
