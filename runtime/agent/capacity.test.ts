@@ -57,8 +57,9 @@ describe("one node takes", () => {
 });
 
 describe("a node counts only when kube-scheduler considers it", () => {
-  const terms = (...nodeSelectorTerms: object[]): PredictRequest =>
-    ({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } });
+  const terms = (...nodeSelectorTerms: object[]): PredictRequest => ({
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+  });
   const expression = (key: string, operator: string, ...values: string[]) => ({ matchExpressions: [{ key, operator, values }] });
   const tainted = (effect: string) => [{ key: "dedicated", value: "db", effect }];
   const labels = { disk: "ssd", cores: "8" };
@@ -168,7 +169,7 @@ describe("for any cluster", () => {
   function placedOneByOne(cluster: ClusterRoom, asked: PredictRequest): number {
     let placed = 0;
     const left = cluster.nodes.map((node) => ({ ...node, used: new Map(node.used) }));
-    const need = amountsOf((asked.resources?.requests ?? {}));
+    const need = amountsOf(asked.resources?.requests ?? {});
     for (;;) {
       const node = left.find(
         ({ allocatable, used, pods }) =>

@@ -2,7 +2,7 @@
 
 import { taints } from "#api/names.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
-import { tolerates } from "./taint-toleration.ts";
+import { tolerates } from "#kube/tolerations.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
 
 export const clusterReady: Plugin = {

@@ -1,6 +1,7 @@
 // filter: every taint of the cluster that keeps work away is tolerated. score: few taints that would rather keep it away. Pure.
 
-import type { Taint, Toleration } from "#api/core-types.ts";
+import type { Taint } from "#api/core-types.ts";
+import { untolerated } from "#kube/tolerations.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
 import { fewerIsBetter } from "#scheduler/score.ts";
@@ -8,11 +9,7 @@ import { fewerIsBetter } from "#scheduler/score.ts";
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter: ({ subscription, cluster }) => {
-    const tolerations = subscription.spec.clusterTolerations ?? [];
-    const taint = cluster.taints.find(
-      (candidate) =>
-        candidate.effect !== "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, candidate)),
-    );
+    const taint = untolerated(cluster.taints, subscription.spec.clusterTolerations ?? []);
     return taint === undefined ? fits : doesNotFit(`taint ${taintText(taint)} is not tolerated`);
   },
   score: ({ subscription, cluster }) => {
@@ -24,14 +21,6 @@ export const taintToleration: Plugin = {
   },
   normalise: ({ scores }) => fewerIsBetter(scores),
 };
-
-/** As Kubernetes defines it: an empty key with Exists tolerates everything, an empty effect every effect. */
-export function tolerates({ key = "", operator = "Equal", value = "", effect }: Toleration, taint: Taint): boolean {
-  if (effect !== undefined && effect !== taint.effect) return false;
-  if (key !== "" && key !== taint.key) return false;
-  if (operator === "Exists") return true;
-  return key !== "" && value === (taint.value ?? "");
-}
 
 function taintText({ key, value, effect }: Taint): string {
   return value === undefined || value === "" ? `${key}:${effect}` : `${key}=${value}:${effect}`;

@@ -3,7 +3,15 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { isClusterId, parseSocketPath, Socket, socketAttachPath, socketProxyPath, socketProxyUrl } from "./socket.ts";
+import {
+  isClusterId,
+  parseSocketPath,
+  Socket,
+  socketAttachPath,
+  socketPredictorPath,
+  socketProxyPath,
+  socketProxyUrl,
+} from "./socket.ts";
 
 const sockets = "/apis/proxies.clusternet.io/v1alpha1/sockets";
 
@@ -109,6 +117,11 @@ describe("parseSocketPath", () => {
       }),
     );
   });
+});
+
+test("the predictor of a child is below its proxy, where the hub finds it", () => {
+  const parsed = parseSocketPath(socketPredictorPath("c1", "/replicas/predict"));
+  expect(parsed).toEqual({ found: true, path: { type: "proxy", id: "c1", rest: "/predictor/replicas/predict" } });
 });
 
 test.each(["", "a/b", "..", ".", "a%2fb", "-a", "a-", "a\n", "a".repeat(64)])("%j is not a cluster id", (id) => {
