@@ -1,7 +1,7 @@
 // filter: every taint of the cluster that keeps work away is tolerated. score: few taints that would rather keep it away. Pure.
 
 import type { Taint } from "#api/core-types.ts";
-import { untolerated } from "#kube/tolerations.ts";
+import { tolerates, untolerated } from "#kube/tolerations.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
 import { fewerIsBetter } from "#scheduler/score.ts";
