@@ -9,6 +9,8 @@ export const normalEventReasons = {
   descriptionUpdated: "DescriptionUpdated",
   /** Ours. */
   driftCorrected: "DriftCorrected",
+  /** Ours. */
+  failover: "Failover",
   feedInventorySynced: "FeedInventorySynced",
   finalizerInjected: "FinalizerInjected",
   helmReleaseUpdated: "HelmReleaseUpdated",
@@ -28,6 +30,10 @@ export const warningEventReasons = {
   dependenciesMissing: "DependenciesMissing",
   /** Ours. */
   drifted: "Drifted",
+  /** Ours. */
+  failoverHeld: "FailoverHeld",
+  /** Ours. */
+  failoverStarted: "FailoverStarted",
   failedAggregateStatus: "FailedAggregateStatus",
   failedApplyingOverrides: "FailedApplyingOverrides",
   failedDeletingDescription: "FailedDeletingDescription",

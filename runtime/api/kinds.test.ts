@@ -330,6 +330,16 @@ const delivery = ["", ".drift", ".ignoreFields", ".adoption", ".onDelete", ".dep
   (field) => `spec.delivery${field}`,
 );
 
+const failover = [
+  "",
+  ".enabled",
+  ".tolerationSeconds",
+  ".eviction",
+  ".gracefulTimeoutSeconds",
+  ".withoutReplacement",
+  ".afterRecovery",
+].map((field) => `spec.failover${field}`);
+
 /** What we add. Everything here is optional and marked in the docs. */
 const extensions: Readonly<Record<string, readonly string[]>> = {
   Base: [...delivery, "spec.shares", "status", "status.observedGeneration", "status.conditions", "status.overrides"],
@@ -357,6 +367,8 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
   Manifest: ["status", "status.observedGeneration", "status.conditions"],
   Subscription: [
     ...delivery,
+    ...failover,
+    "status.failover",
     "status.observedGeneration",
     "status.conditions",
     "status.aggregatedStatuses[].feedStatusDetails[].state",

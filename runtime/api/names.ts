@@ -158,8 +158,9 @@ export const finalizers = {
   feedProtection: "apps.clusternet.io/feed-protection",
 } as const;
 
-/** Taints of a ManagedCluster; effect NoSchedule, value = reason of the condition that caused it. */
+/** Taints of a ManagedCluster; value = reason of the condition that caused it. */
 export const taints = {
+  /** NoSchedule as upstream, and ours: NoExecute, with the time since when. */
   unschedulable: "clusters.clusternet.io/unschedulable",
   initialization: "clusters.clusternet.io/initialization",
 } as const;
@@ -175,6 +176,8 @@ export const conditionTypes = {
   drifted: "Drifted",
   /** Ours. Subscription: a change would delete so much that it waits for a confirmation. Absent until that happens. */
   deletionBlocked: "DeletionBlocked",
+  /** Ours. Subscription: work left, or is leaving, a cluster that does not work. Absent until there is something to say about it. */
+  failover: "Failover",
   /** Ours. Subscription: pods of a feed need objects that nobody delivers. Absent until that happens. */
   dependenciesMissing: "DependenciesMissing",
   /** Ours. Subscription: a deletion completed without a cluster, and these objects are still there. A record: nothing takes it back. */

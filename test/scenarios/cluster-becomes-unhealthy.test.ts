@@ -44,12 +44,13 @@ test("a silent cluster becomes Unknown and unschedulable, nothing of it is remov
   await readyIs(child, "Unknown");
   const marked = await eventually("it is tainted", async () => {
     const cluster = await parent.cluster(child.onParent);
-    return (cluster?.spec.taints?.length ?? 0) > 1 ? cluster : undefined;
+    return (cluster?.spec.taints?.length ?? 0) > 2 ? cluster : undefined;
   });
   expect(findCondition(marked.status?.conditions, "Ready")).toMatchObject({ reason: "ClusterStatusUnknown" });
   expect(marked.spec.taints).toEqual([
     theirs,
     { key: taints.unschedulable, value: "ClusterStatusUnknown", effect: "NoSchedule" },
+    { key: taints.unschedulable, value: "ClusterStatusUnknown", effect: "NoExecute", timeAdded: expect.any(String) },
   ]);
   expect(marked.status).toMatchObject({ healthz: false, livez: false, readyz: false });
   expect(marked.metadata.uid).toBe(before.metadata.uid);

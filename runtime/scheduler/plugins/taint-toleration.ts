@@ -2,6 +2,7 @@
 
 import type { Taint } from "#api/core-types.ts";
 import { tolerates, untolerated } from "#kube/tolerations.ts";
+import { taints } from "#api/names.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
 import { fewerIsBetter } from "#scheduler/score.ts";
@@ -9,7 +10,7 @@ import { fewerIsBetter } from "#scheduler/score.ts";
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter: ({ subscription, cluster }) => {
-    const taint = untolerated(cluster.taints, subscription.spec.clusterTolerations ?? []);
+    const taint = untolerated(cluster.taints.filter((each) => !isClock(each, cluster.taints)), subscription.spec.clusterTolerations ?? []);
     return taint === undefined ? fits : doesNotFit(`taint ${taintText(taint)} is not tolerated`);
   },
   score: ({ subscription, cluster }) => {
@@ -21,6 +22,12 @@ export const taintToleration: Plugin = {
   },
   normalise: ({ scores }) => fewerIsBetter(scores),
 };
+
+/** A cluster that does not work has two taints: NoSchedule keeps new work away, NoExecute only says since when, for failover. */
+function isClock({ key, effect }: Taint, all: readonly Taint[]): boolean {
+  const hasTwin = all.some((other) => other.key === key && other.effect === "NoSchedule");
+  return key === taints.unschedulable && effect === "NoExecute" && hasTwin;
+}
 
 function taintText({ key, value, effect }: Taint): string {
   return value === undefined || value === "" ? `${key}:${effect}` : `${key}=${value}:${effect}`;

@@ -8,6 +8,7 @@ import { clusterId, clusterName, int32, int64 } from "#api/fields.ts";
 import { LabelSelector } from "#api/meta.ts";
 import { categories, groups, versions } from "#api/names.ts";
 import { DeliveryPolicy } from "./delivery-policy.ts";
+import { Failover, Moves } from "./failover.ts";
 import { Feed } from "./feed.ts";
 import { subscriptionExamples } from "./examples.ts";
 
@@ -57,6 +58,7 @@ const spec = z
     clusterTolerations: z.array(Toleration).optional().describe("Taints of clusters that do not keep this Subscription away."),
     feeds: z.array(Feed).describe("What these clusters get."),
     delivery: DeliveryPolicy.optional(),
+    failover: Failover.optional(),
   })
   .describe("What goes where.");
 
@@ -122,6 +124,7 @@ const status = statusSchema({
   desiredReleases: int64.optional().describe("Number of bound clusters."),
   completedReleases: int64.optional().describe("Number of clusters in which every feed works."),
   aggregatedStatuses: z.array(aggregatedStatus).optional().describe("How each feed is doing."),
+  failover: Moves.optional(),
 }).describe("Where it went and how it is doing.");
 
 export const Subscription = defineKind({

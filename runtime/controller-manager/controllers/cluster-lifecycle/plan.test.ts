@@ -25,6 +25,12 @@ const init: Condition = {
   lastTransitionTime: "2026-01-01T00:00:00Z",
 };
 const ours = (value: string): Taint => ({ key: taints.unschedulable, value, effect: "NoSchedule" });
+const clock = (value: string, timeAdded = "2026-01-01T12:00:00Z"): Taint => ({
+  key: taints.unschedulable,
+  value,
+  effect: "NoExecute",
+  timeAdded,
+});
 
 function aCluster({
   conditions = [ready("True"), init],
@@ -71,7 +77,7 @@ describe("planLifecycle", () => {
       }),
     );
     expect(plan.health).toEqual({ healthz: false, livez: false, readyz: false });
-    expect(plan.taints).toEqual([ours("ClusterStatusUnknown")]);
+    expect(plan.taints).toEqual([ours("ClusterStatusUnknown"), clock("ClusterStatusUnknown")]);
   });
 
   test("says so when a cluster never reported", () => {
@@ -82,7 +88,7 @@ describe("planLifecycle", () => {
   test("a settled silent cluster costs no write", () => {
     const silent = aCluster({
       conditions: [ready("Unknown", "ClusterStatusUnknown"), init],
-      taints: [ours("ClusterStatusUnknown")],
+      taints: [clock("ClusterStatusUnknown", "2026-01-01T11:00:00Z"), ours("ClusterStatusUnknown")],
     });
     const first = planLifecycle(silent, { ageMs: GRACE_MS * 5, now: NOW });
     const settled = { ...silent, status: { ...silent.status, conditions: first.conditions ?? silent.status?.conditions ?? [] } };
@@ -102,12 +108,12 @@ describe("planLifecycle", () => {
       it: "adds ours when the agent says NotReady",
       before: [],
       condition: ready("False", "ManagedClusterNotReady"),
-      after: [ours("ManagedClusterNotReady")],
+      after: [ours("ManagedClusterNotReady"), clock("ManagedClusterNotReady")],
     },
     { it: "removes ours when it is Ready again", before: [ours("ClusterStatusUnknown")], condition: ready("True"), after: [] },
     {
       it: "removes all of ours at once",
-      before: [ours("ClusterStatusUnknown"), ours("ManagedClusterNotReady")],
+      before: [ours("ClusterStatusUnknown"), ours("ManagedClusterNotReady"), clock("ClusterStatusUnknown")],
       condition: ready("True"),
       after: [],
     },
@@ -124,16 +130,32 @@ describe("planLifecycle", () => {
       after: [{ key: "gpu", effect: "NoSchedule" }],
     },
     {
-      it: "adds none beside an administrator's",
+      it: "adds none beside an administrator's of the same effect",
       before: [ours("maintenance")],
       condition: ready("False", "ManagedClusterNotReady"),
-      after: undefined,
+      after: [ours("maintenance"), clock("ManagedClusterNotReady")],
     },
     {
-      it: "replaces its reason",
-      before: [ours("ClusterStatusUnknown")],
+      it: "replaces their reason, and still says since when",
+      before: [ours("ClusterStatusUnknown"), clock("ClusterStatusUnknown", "2026-01-01T11:00:00Z")],
       condition: ready("False", "ManagedClusterNotReady"),
-      after: [ours("ManagedClusterNotReady")],
+      after: [ours("ManagedClusterNotReady"), clock("ManagedClusterNotReady", "2026-01-01T11:00:00Z")],
+    },
+    {
+      it: "says since when an administrator's NoExecute taint is there",
+      before: [{ key: "disks", effect: "NoExecute" }],
+      condition: ready("True"),
+      after: [{ key: "disks", effect: "NoExecute", timeAdded: "2026-01-01T12:00:00Z" }],
+    },
+    {
+      it: "says that only once, also beside ours",
+      before: [
+        { key: "disks", effect: "NoExecute", timeAdded: "2026-01-01T10:00:00Z" },
+        ours("ManagedClusterNotReady"),
+        clock("ManagedClusterNotReady", "2026-01-01T11:00:00Z"),
+      ],
+      condition: ready("False", "ManagedClusterNotReady"),
+      after: undefined,
     },
   ];
   test.each(taintCases)("$it", ({ before, condition, after }) => {

@@ -3,12 +3,13 @@
 // (LIF-1) Only silence makes Ready Unknown; what the agent says about itself is the agent's.
 // (LIF-2) A taint goes only if its value is one of the reasons that we give: an administrator's taint of the same key stays.
 // (LIF-3) Silence only keeps new work away. Nothing is deleted or unbound here.
+// (LIF-4) Every NoExecute taint says since when it is there, also an administrator's: toleration in seconds is counted from then.
 
 import type { Taint } from "#api/core-types.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { annotations, conditionReasons, conditionTypes, taints } from "#api/names.ts";
 import type { Condition } from "#api/meta.ts";
-import { findCondition, setCondition } from "#kube/conditions.ts";
+import { findCondition, rfc3339, setCondition } from "#kube/conditions.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 
 const GRACE_PERIODS = 3;
@@ -40,7 +41,7 @@ export function planLifecycle(cluster: ManagedCluster, { ageMs, now }: Heartbeat
   const isSilent = ageMs >= graceMs;
   const before = cluster.status?.conditions;
   const conditions = withClusterInit(isSilent ? withSilence(cluster, { graceMs, now }) : (before ?? []), now);
-  const wantedTaints = withTaint(cluster.spec.taints ?? [], findCondition(conditions, conditionTypes.ready));
+  const wantedTaints = withTaints(cluster.spec.taints ?? [], findCondition(conditions, conditionTypes.ready), now);
   const isVouchedFor = cluster.status?.healthz === true || cluster.status?.livez === true || cluster.status?.readyz === true;
   return {
     ...(deepEqual(conditions, before ?? []) ? {} : { conditions }),
@@ -89,25 +90,38 @@ function withClusterInit(conditions: readonly Condition[], now: number): readonl
   );
 }
 
+const OUR_KEY = taints.unschedulable;
+/** The first keeps new work away; of the second, failover of a Subscription that declares it measures how long that lasts. */
+const OUR_EFFECTS: readonly Taint["effect"][] = ["NoSchedule", "NoExecute"];
 const OUR_REASONS: readonly string[] = [
   conditionReasons.clusterStatusNeverUpdated,
   conditionReasons.clusterStatusUnknown,
   conditionReasons.managedClusterNotReady,
 ];
 
-function withTaint(existing: readonly Taint[], ready: Condition | undefined): readonly Taint[] {
-  const others = existing.filter((taint) => !isOurs(taint));
+function withTaints(existing: readonly Taint[], ready: Condition | undefined, now: number): readonly Taint[] {
+  const others = existing.filter((taint) => !isOurs(taint)).map((taint) => timed(taint, now));
   // No report yet: nothing is known, and the scheduler asks for Ready=True anyway.
   if (ready === undefined || ready.status === "True") return others;
-  const isTainted = others.some(({ key, effect }) => key === taints.unschedulable && effect === "NoSchedule");
-  if (isTainted) return others;
   const reason = OUR_REASONS.includes(ready.reason) ? ready.reason : conditionReasons.managedClusterNotReady;
-  const current = existing.find((taint) => isOurs(taint) && taint.value === reason);
-  // In place when it is there, so that nothing changes.
-  if (current !== undefined) return existing.filter((taint) => taint === current || !isOurs(taint));
-  return [...others, { key: taints.unschedulable, value: reason, effect: "NoSchedule" }];
+  const effects = OUR_EFFECTS.filter((effect) => !others.some(({ key, effect: other }) => key === OUR_KEY && other === effect));
+  const wanted = effects.map((effect): Taint => {
+    const before = existing.find((taint) => isOurs(taint) && taint.effect === effect);
+    // Another reason for not working is not another beginning.
+    const timeAdded = before?.timeAdded ?? rfc3339(now);
+    return { key: OUR_KEY, value: reason, effect, ...(effect === "NoExecute" ? { timeAdded } : {}) };
+  });
+  // In place when they are there, so that nothing changes.
+  const isSettled =
+    wanted.length === existing.filter(isOurs).length && wanted.every((taint) => existing.some((has) => deepEqual(has, taint)));
+  return isSettled ? existing.map((taint) => timed(taint, now)) : [...others, ...wanted];
+}
+
+/** LIF-4 */
+function timed(taint: Taint, now: number): Taint {
+  return taint.effect === "NoExecute" && taint.timeAdded === undefined ? { ...taint, timeAdded: rfc3339(now) } : taint;
 }
 
 function isOurs({ key, effect, value }: Taint): boolean {
-  return key === taints.unschedulable && effect === "NoSchedule" && value !== undefined && OUR_REASONS.includes(value);
+  return key === OUR_KEY && OUR_EFFECTS.includes(effect) && value !== undefined && OUR_REASONS.includes(value);
 }
