@@ -10,7 +10,10 @@ import { fewerIsBetter } from "#scheduler/score.ts";
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter: ({ subscription, cluster }) => {
-    const taint = untolerated(cluster.taints.filter((each) => !isClock(each, cluster.taints)), subscription.spec.clusterTolerations ?? []);
+    const taint = untolerated(
+      cluster.taints.filter((each) => !isClock(each, cluster.taints)),
+      subscription.spec.clusterTolerations ?? [],
+    );
     return taint === undefined ? fits : doesNotFit(`taint ${taintText(taint)} is not tolerated`);
   },
   score: ({ subscription, cluster }) => {
