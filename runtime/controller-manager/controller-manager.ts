@@ -66,7 +66,7 @@ export function createControllerManager(
   });
   const registration = createRegistrationInformers(client, { systemNamespace, clock, log, metrics });
   const deliveryDeps = { ...common, informers: delivery, concurrency: options.threadiness };
-  const { crossNamespaceFeeds, lostClusterGrace: lostClusterGraceMs } = options;
+  const { crossNamespaceFeeds, lostClusterGrace: lostClusterGraceMs, deletionBudgetPercent: fleetPercentMax } = options;
   const interpreters = interpreterRegistry(delivery.interpreters, events);
   const children = createChildClients({ connection, component: "controller-manager", clock });
 
@@ -89,12 +89,7 @@ export function createControllerManager(
     }),
     clusterLifecycleController({ ...common, informers: delivery }),
     clusterRemovalController({ ...common, informers: { ...registration, ...delivery } }),
-    subscriptionController({
-      ...deliveryDeps,
-      crossNamespaceFeeds,
-      interpreters,
-      fleetPercentMax: options.deletionBudgetPercent,
-    }),
+    subscriptionController({ ...deliveryDeps, crossNamespaceFeeds, interpreters, fleetPercentMax }),
     baseController({ ...deliveryDeps, crossNamespaceFeeds }),
     overrideStatusController(deliveryDeps),
     descriptionController({ ...deliveryDeps, children, lostClusterGraceMs }),

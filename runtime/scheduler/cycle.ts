@@ -1,5 +1,6 @@
 // One scheduling cycle: a Subscription off the queue -> snapshot -> decision -> its status; then back into the queue, or out of it.
 
+import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { normalEventReasons, warningEventReasons } from "#api/event-reasons.ts";
@@ -14,6 +15,7 @@ import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
 import { unbound, type Decision } from "./decision.ts";
 import { basesOf, clustersOf } from "./existing-bases.ts";
+import { needsOf } from "./feed-needs.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import type { Bindings } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
@@ -25,6 +27,7 @@ export interface CycleDeps {
   readonly client: Client;
   readonly subscriptions: Informer<Subscription>;
   readonly managedClusters: Informer<ManagedCluster>;
+  readonly feedInventories: Informer<FeedInventory>;
   readonly queue: SchedulingQueue;
   readonly events: EventRecorder;
   readonly metrics: Metrics;
@@ -40,7 +43,7 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, queue, metrics, clock, log, profileOf, bindings } = deps;
+  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings } = deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
     help: "Time from taking a Subscription off the queue to its decision, without writing it",
@@ -59,7 +62,8 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
-      const decision = schedule(subscription, { snapshot, profile, existing, bindings });
+      const needs = needsOf(feedInventories.get(key));
+      const decision = schedule(subscription, { snapshot, profile, existing, bindings, needs });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });

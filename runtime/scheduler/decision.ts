@@ -40,6 +40,8 @@ export interface FeedDivision {
   }[];
   /** Why placed < desired. */
   readonly shortfall?: string;
+  /** What else was asked for and is not so: fewer clusters, less even. */
+  readonly unmet?: readonly string[];
 }
 
 export interface ClusterScore {

@@ -1,23 +1,37 @@
 // The in-tree plugins, in the order they run: an array, so that the first reason is the same every time.
 
-import type { Plugin } from "./plugin.ts";
+import type { Plugin, SchedulingOptions } from "./plugin.ts";
 import { clusterAffinity } from "./plugins/cluster-affinity.ts";
 import { clusterReady } from "./plugins/cluster-ready.ts";
+import { divideDynamic } from "./plugins/divide-dynamic.ts";
+import { divideStatic } from "./plugins/divide-static.ts";
+import { feedInventoryReady } from "./plugins/feed-inventory-ready.ts";
 import { leastBound } from "./plugins/least-bound.ts";
+import { preferredClusters } from "./plugins/preferred-clusters.ts";
 import { replicate } from "./plugins/replicate.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { defaultSchedulingOptions, pluginsAtTheirPoints, type Profile } from "./profile.ts";
 
-export const defaultPlugins: readonly Plugin[] = [clusterAffinity, taintToleration, clusterReady, leastBound, replicate];
+export const defaultPlugins: readonly Plugin[] = [
+  clusterAffinity,
+  taintToleration,
+  clusterReady,
+  leastBound,
+  preferredClusters,
+  replicate,
+  feedInventoryReady,
+  divideStatic,
+  divideDynamic,
+];
 
 /** TaintToleration's as in upstream. */
 export const defaultScoreWeights: Readonly<Record<string, number>> = { TaintToleration: 3 };
 
-export function defaultProfile(schedulerName: string): Profile {
+export function defaultProfile(schedulerName: string, options: Partial<SchedulingOptions> = {}): Profile {
   return {
     schedulerName,
     plugins: pluginsAtTheirPoints(defaultPlugins),
     scoreWeights: defaultScoreWeights,
-    options: defaultSchedulingOptions,
+    options: { ...defaultSchedulingOptions, ...options },
   };
 }

@@ -11,9 +11,15 @@ import { profilesOf } from "./profiles.ts";
 export async function loadProfiles({
   config: file,
   schedulerName,
-}: Pick<SchedulerOptions, "config" | "schedulerName">): Promise<readonly Profile[]> {
+  upstreamDividing = false,
+}: Pick<SchedulerOptions, "config" | "schedulerName"> & Partial<Pick<SchedulerOptions, "upstreamDividing">>): Promise<
+  readonly Profile[]
+> {
   const text = file === "" ? "" : await readConfig(file);
-  return profilesOf(parseConfig(text, file), { file, schedulerName });
+  const profiles = profilesOf(parseConfig(text, file), { file, schedulerName });
+  return upstreamDividing
+    ? profiles.map((profile) => ({ ...profile, options: { ...profile.options, upstreamDividing } }))
+    : profiles;
 }
 
 async function readConfig(file: string): Promise<string> {

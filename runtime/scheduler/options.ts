@@ -25,6 +25,9 @@ const schema = z.object({
     .default("default")
     .describe("Subscriptions with this spec.schedulerName are ours; of a profile in --config, when it does not say its own"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
+  upstreamDividing: booleanOption(false).describe(
+    "Static dividing rounds as upstream does, from nothing each time; otherwise by the largest remainder, moving as few replicas as it can",
+  ),
 });
 
 export type SchedulerOptions = z.output<typeof schema>;

@@ -1,4 +1,4 @@
-// What the scheduler may do on the parent, as data: read clusters, Subscriptions and Bases, write a Subscription's status, nothing else.
+// What the scheduler may do on the parent, as data: read clusters, Subscriptions, their FeedInventories and Bases, write a Subscription's status, nothing else.
 
 import { groups, leases } from "#api/names.ts";
 import type { ComponentPermissions } from "#api/rbac.ts";
@@ -8,6 +8,7 @@ export const SchedulerPermissions: ComponentPermissions = {
     { apiGroups: [groups.apps], resources: ["subscriptions"], verbs: ["get", "list", "watch"] },
     { apiGroups: [groups.apps], resources: ["subscriptions/status"], verbs: ["patch"] },
     { apiGroups: [groups.apps], resources: ["bases"], verbs: ["list"] },
+    { apiGroups: [groups.apps], resources: ["feedinventories"], verbs: ["get", "list", "watch"] },
     { apiGroups: [groups.clusters], resources: ["managedclusters"], verbs: ["get", "list", "watch"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
   ],

@@ -31,6 +31,8 @@ export interface SchedulingOptions {
   readonly percentageOfClustersToScore: number;
   /** Share of the clusters that may stay silent when they are asked for their capacity. */
   readonly percentageOfClustersToTolerate: number;
+  /** Static dividing rounds as upstream does, from nothing each time. */
+  readonly upstreamDividing?: boolean;
 }
 
 /** How full clusters are of Subscriptions. */

@@ -21,7 +21,7 @@ const story: Story = {
 const web = "apps/v1/Deployment/shop/web";
 
 function decide(plugins: readonly Plugin[], which: Story = story): Decision {
-  const profile = { ...defaultProfile("default"), plugins: pluginsAtTheirPoints([...defaultPlugins, ...plugins]) };
+  const profile = { ...defaultProfile("default"), plugins: pluginsAtTheirPoints([...plugins, ...defaultPlugins]) };
   return schedule(subscriptionOf(which), { snapshot: takeSnapshot(clustersOf(which)), profile });
 }
 

@@ -57,7 +57,7 @@ function refuse({ spec }: Subscription): Decision | undefined {
 }
 
 function unsupportedStrategy({ spec: { schedulingStrategy } }: Subscription): Decision {
-  return refused("UnsupportedStrategy", `schedulingStrategy ${schedulingStrategy} is not supported yet; use Replication`);
+  return refused("UnsupportedStrategy", `No plugin of this scheduler assigns for schedulingStrategy ${schedulingStrategy}`);
 }
 
 function firstStop<T>(plugins: readonly T[], ask: (plugin: T) => PreFilterResult): Decision | undefined {

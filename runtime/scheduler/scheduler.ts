@@ -1,5 +1,6 @@
 // Wires the scheduler: informers -> queue -> schedule -> bind.
 
+import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { eventComponents, leases } from "#api/names.ts";
@@ -7,7 +8,7 @@ import { createClient } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
 import { createEventRecorder } from "#kube/events.ts";
-import { createInformer, type Change } from "#kube/informer.ts";
+import { createInformer, type Change, type Informer } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
@@ -16,6 +17,7 @@ import type { SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { clustersToWakeFor, isAffected } from "#scheduler/wake.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import { startHealthServer } from "#std/health-server.ts";
 import type { Logger } from "#std/log.ts";
@@ -43,7 +45,9 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
   const subscriptions = createInformer(client, Subscription, { clock, log, metrics });
   const managedClusters = createInformer(client, ManagedCluster, { clock, log, metrics });
-  const informers = [subscriptions, managedClusters];
+  const feedInventories = createInformer(client, FeedInventory, { clock, log, metrics });
+  const caches = { subscriptions, managedClusters, feedInventories };
+  const informers = Object.values(caches);
   const queue = new SchedulingQueue(clock);
   reportQueueSizes(queue, metrics);
   const profilesByName = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
@@ -55,20 +59,8 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   };
 
   const bindings = new BindingCounts();
-  const cycle = createCycle({ client, subscriptions, managedClusters, queue, events, metrics, clock, log, bindings, profileOf });
-
-  function onSubscription(change: Change<Subscription>): void {
-    if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
-    else if (change.type === "added" || isScheduled(change)) enqueue(change.object);
-  }
-
-  function onCluster(change: Change<ManagedCluster>): void {
-    const versions = clustersToWakeFor(change);
-    if (versions.length === 0) return;
-    for (const subscription of subscriptions.list()) {
-      if (versions.some((cluster) => isAffected(subscription, cluster))) enqueue(subscription);
-    }
-  }
+  const cycle = createCycle({ client, ...caches, queue, events, metrics, clock, log, bindings, profileOf });
+  const wake = wakers(subscriptions, { enqueue, queue });
 
   async function runQueue(signal: AbortSignal): Promise<void> {
     // Clusters first: the first decision must already see all of them.
@@ -76,7 +68,12 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
     const count = (change: Change<Subscription>): void => {
       bindings.onChange(change);
     };
-    const stops = [managedClusters.subscribe(onCluster), subscriptions.subscribe(count), subscriptions.subscribe(onSubscription)];
+    const stops = [
+      managedClusters.subscribe(wake.onCluster),
+      feedInventories.subscribe(wake.onInventory),
+      subscriptions.subscribe(count),
+      subscriptions.subscribe(wake.onSubscription),
+    ];
     const work = async (): Promise<void> => {
       for (let key = await queue.take(signal); key !== undefined; key = await queue.take(signal)) await cycle(key, signal);
     };
@@ -107,6 +104,40 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   };
 }
 
+interface Wakers {
+  readonly onSubscription: (change: Change<Subscription>) => void;
+  readonly onCluster: (change: Change<ManagedCluster>) => void;
+  readonly onInventory: (change: Change<FeedInventory>) => void;
+}
+
+interface Woken {
+  readonly enqueue: (subscription: Subscription) => void;
+  readonly queue: SchedulingQueue;
+}
+
+/** Who has to be decided again when something changes. */
+function wakers(subscriptions: Informer<Subscription>, { enqueue, queue }: Woken): Wakers {
+  return {
+    onSubscription: (change) => {
+      if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
+      else if (change.type === "added" || isScheduled(change)) enqueue(change.object);
+    },
+    onCluster: (change) => {
+      const versions = clustersToWakeFor(change);
+      if (versions.length === 0) return;
+      for (const subscription of subscriptions.list()) {
+        if (versions.some((cluster) => isAffected(subscription, cluster))) enqueue(subscription);
+      }
+    },
+    onInventory: (change) => {
+      if (change.type === "updated" && deepEqual(change.object.spec, change.previous.spec)) return;
+      const inventory = change.type === "deleted" ? change.previous : change.object;
+      const subscription = subscriptions.get(keyTextOf(inventory));
+      if (subscription?.spec.schedulingStrategy === "Dividing") enqueue(subscription);
+    },
+  };
+}
+
 function reportQueueSizes(queue: SchedulingQueue, metrics: Metrics): void {
   for (const place of ["active", "backoff", "unschedulable"] as const) {
     metrics.gauge({
@@ -123,6 +154,7 @@ function isScheduled({ object, previous }: Extract<Change<Subscription>, { type:
     object.metadata.generation !== previous.metadata.generation ||
     object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
     object.status?.specHash !== previous.status?.specHash ||
-    String(object.status?.bindingClusters) !== String(previous.status?.bindingClusters)
+    String(object.status?.bindingClusters) !== String(previous.status?.bindingClusters) ||
+    !deepEqual(object.status?.replicas, previous.status?.replicas)
   );
 }

@@ -168,10 +168,11 @@ test("a feed of another namespace needs a grant", async () => {
 });
 
 test("what is not supported is refused as a whole: nothing is bound, and the condition says why", async () => {
-  await bed.subscribe({ name: "divided", feeds: [feedOf(settings)], spec: { schedulingStrategy: "Dividing" } });
+  const spec = { schedulingStrategy: "Dividing", dividingScheduling: { type: "Dynamic" } } as const;
+  await bed.subscribe({ name: "divided", feeds: [feedOf(settings)], spec });
   await eventually("dividing is refused", async () => {
     const conditions = (await bed.subscription("divided"))?.status?.conditions;
-    return conditions?.find(({ type }) => type === "Scheduled")?.reason === "UnsupportedStrategy";
+    return conditions?.find(({ type }) => type === "Scheduled")?.reason === "NoDynamicDividing";
   });
   expect((await bed.parent.list(Base, {}, bed.signal)).items).toEqual([]);
   await remove("divided");

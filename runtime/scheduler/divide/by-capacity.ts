@@ -1,0 +1,149 @@
+// One feed's replicas by what fits into each cluster (Dynamic). Pure.
+//
+// (CAP-1) Nobody gets more than it said it could take beside what it runs.
+// (CAP-2) What runs stays: more replicas are only added, fewer are taken from all (Spread) or from the last (Binpack). Only minClusters
+//         moves some, and only as many as it needs.
+// (CAP-3) Who is silent gets nothing new and keeps what it has. It is never counted as full.
+// (CAP-4) What is not placed has a reason.
+
+import type { CapacityAnswer } from "#scheduler/capacity.ts";
+import type { FeedDivision } from "#scheduler/decision.ts";
+import { shortList } from "#std/short-list.ts";
+import { sum } from "./apportion.ts";
+import { place, take } from "./place.ts";
+import { byRank, type Place, type Placing } from "./places.ts";
+import { unevenTexts } from "./topology.ts";
+
+export interface Capable {
+  readonly key: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly score: number;
+  readonly previous: number;
+  /** Why it gets nothing new, whatever it said. */
+  readonly unfit?: string;
+  readonly capacity: CapacityAnswer | undefined;
+}
+
+export interface CapacityRules extends Placing {
+  readonly minClusters: number;
+  /** Why others are not among the clusters; for the reason of a shortfall. */
+  readonly leftOut?: string;
+}
+
+export interface CapacityQuestion {
+  readonly feed: string;
+  readonly desired: number;
+  readonly clusters: readonly Capable[];
+}
+
+/** Names in a message; the rest is a number. */
+const SHOWN_MAX = 5;
+
+export function divideByCapacity({ feed, desired, clusters }: CapacityQuestion, rules: CapacityRules): FeedDivision {
+  const before = clusters.map(placeOf);
+  const after = divided(desired, before, rules);
+  const shares = clusters.map((cluster, index) => {
+    const replicas = after[index]?.now ?? 0;
+    return { cluster: cluster.key, replicas, previous: cluster.previous, reason: reasonOf(cluster, replicas) };
+  });
+  const placed = sum(shares.map(({ replicas }) => replicas));
+  const unmet = placed < desired ? [] : unmetWishes(desired, after, rules);
+  return {
+    feed,
+    desired,
+    placed,
+    shares,
+    ...(placed < desired ? { shortfall: whyNotAll(clusters, { after, rules }) } : {}),
+    ...(unmet.length === 0 ? {} : { unmet }),
+  };
+}
+
+/** Why a cluster says nothing about what it could take; undefined: it has said it, and may take it. */
+export function unknownReason({ unfit, capacity }: Pick<Capable, "unfit" | "capacity">): string | undefined {
+  if (unfit !== undefined) return unfit;
+  if (capacity === undefined) return "nobody asked it what it could take";
+  return capacity.type === "silent" ? capacity.reason : undefined;
+}
+
+function placeOf(cluster: Capable): Place {
+  const { key, labels, score, previous, capacity } = cluster;
+  const isKnown = unknownReason(cluster) === undefined;
+  const room = isKnown && capacity?.type === "fits" ? Math.max(0, capacity.replicas) : 0;
+  return { key, labels, score, now: previous, room, floor: 0, isKnown };
+}
+
+function divided(desired: number, before: readonly Place[], rules: CapacityRules): readonly Place[] {
+  const running = sum(before.map(({ now }) => now));
+  const wanted = Math.min(rules.minClusters, desired);
+  const starts = startsOf(wanted - before.filter(isUsed).length, before, rules);
+  const starting = sum(starts);
+  const floored = withFloors(wanted, before);
+  const lessened = changed(floored, negative(take(running + starting - desired, floored, rules)));
+  const started = changed(lessened, starts);
+  return changed(started, place(desired - sum(started.map(({ now }) => now)), started, rules));
+}
+
+/** One replica each for so many clusters that have none, the best first. */
+function startsOf(missing: number, places: readonly Place[], rules: CapacityRules): readonly number[] {
+  const single = places.map((one) => (isUsed(one) ? { ...one, room: 0 } : { ...one, room: Math.min(1, one.room) }));
+  return place(missing, single, { ...rules, strategy: "Binpack" });
+}
+
+/** As many clusters as are wanted keep one replica. */
+function withFloors(wanted: number, places: readonly Place[]): readonly Place[] {
+  const kept = new Set(
+    places
+      .filter(isUsed)
+      .toSorted(byRank)
+      .slice(0, wanted)
+      .map(({ key }) => key),
+  );
+  return places.map((one) => (kept.has(one.key) ? { ...one, floor: 1 } : one));
+}
+
+/** What is taken away has its room again. */
+function changed(places: readonly Place[], amounts: readonly number[]): readonly Place[] {
+  return places.map((one, index) => {
+    const amount = amounts[index] ?? 0;
+    return { ...one, now: one.now + amount, room: one.isKnown ? one.room - amount : 0 };
+  });
+}
+
+function negative(amounts: readonly number[]): readonly number[] {
+  return amounts.map((amount) => -amount);
+}
+
+function isUsed({ now }: Place): boolean {
+  return now > 0;
+}
+
+function reasonOf(cluster: Capable, replicas: number): string {
+  const { previous, capacity } = cluster;
+  const unknown = unknownReason(cluster);
+  if (replicas < previous) return `gives ${String(previous - replicas)}`;
+  if (unknown !== undefined) return replicas > 0 ? `keeps what it has: ${unknown}` : `gets nothing new: ${unknown}`;
+  const room = capacity?.type === "fits" ? capacity.replicas : 0;
+  if (replicas > previous) return `takes ${String(replicas - previous)} of the ${String(room)} more that fit`;
+  return room > 0 ? `has room for ${String(room)} more` : "has no room for more";
+}
+
+function whyNotAll(
+  clusters: readonly Capable[],
+  { after, rules }: { readonly after: readonly Place[]; readonly rules: CapacityRules },
+): string {
+  const room = sum(after.map((one) => one.room));
+  const keys = rules.constraints.filter(({ isHard }) => isHard).map(({ topologyKey }) => topologyKey);
+  const silent = clusters.flatMap((cluster) => {
+    const reason = unknownReason(cluster);
+    return reason === undefined ? [] : [`${cluster.key} gets nothing new: ${reason}`];
+  });
+  const full = room === 0 ? "no more fit" : `${String(room)} more fit, but not as evenly over ${keys.join(", ")} as asked for`;
+  return [full, ...(rules.leftOut === undefined ? [] : [rules.leftOut]), ...shortList(silent, SHOWN_MAX)].join(", ");
+}
+
+function unmetWishes(desired: number, after: readonly Place[], { minClusters, constraints }: CapacityRules): readonly string[] {
+  const used = after.filter(isUsed).length;
+  const wanted = Math.min(minClusters, desired);
+  const few = used < wanted ? [`on ${String(used)} clusters, minClusters asks for ${String(minClusters)}`] : [];
+  return [...few, ...unevenTexts(after, constraints)];
+}

@@ -1,0 +1,73 @@
+// Replicas put into clusters that have room, or taken back: spread in proportion, or packed into the best. Pure.
+
+import { apportion, sum } from "./apportion.ts";
+import { byRank, type Place, type Placing } from "./places.ts";
+import { placeByTopology, takeByTopology } from "./topology.ts";
+
+/** What each gets, at the index of `places`: at most its room, and no more than `wanted` in all. */
+export function place(wanted: number, places: readonly Place[], { strategy, constraints }: Placing): readonly number[] {
+  if (wanted <= 0) return places.map(() => 0);
+  if (constraints.length === 0) return fill(wanted, places, strategy);
+  return inGroups(places, {
+    amounts: placeByTopology(wanted, places, { strategy, constraints }),
+    within: (amount, group) => fill(amount, group, strategy),
+  });
+}
+
+/** What each gives, at the index of `places`: never below its floor. */
+export function take(unwanted: number, places: readonly Place[], { strategy, constraints }: Placing): readonly number[] {
+  if (unwanted <= 0) return places.map(() => 0);
+  if (constraints.length === 0) return drain(unwanted, places, strategy);
+  return inGroups(places, {
+    amounts: takeByTopology(unwanted, places, constraints),
+    within: (amount, group) => drain(amount, group, strategy),
+  });
+}
+
+interface Groups {
+  /** By what the places of a group have in common. */
+  readonly amounts: readonly { readonly places: readonly Place[]; readonly amount: number }[];
+  readonly within: (amount: number, group: readonly Place[]) => readonly number[];
+}
+
+function inGroups(places: readonly Place[], { amounts, within }: Groups): readonly number[] {
+  const byKey = new Map<string, number>();
+  for (const { places: group, amount } of amounts)
+    for (const [index, share] of within(amount, group).entries()) byKey.set(group[index]?.key ?? "", share);
+  return places.map(({ key }) => byKey.get(key) ?? 0);
+}
+
+function fill(wanted: number, places: readonly Place[], strategy: Placing["strategy"]): readonly number[] {
+  const fitting = Math.min(wanted, sum(places.map(({ room }) => room)));
+  if (strategy === "Spread")
+    return apportion(
+      fitting,
+      places.map(({ key, room }) => ({ key, weight: room })),
+    );
+  return inTurn(fitting, places.toSorted(byRank), ({ room }) => room)(places);
+}
+
+function drain(unwanted: number, places: readonly Place[], strategy: Placing["strategy"]): readonly number[] {
+  const spare = ({ now, floor }: Place): number => Math.max(0, now - floor);
+  const giving = Math.min(unwanted, sum(places.map(spare)));
+  if (strategy === "Binpack") return inTurn(giving, places.toSorted(byRank).toReversed(), spare)(places);
+  const parts = places.map(({ key, now, floor }) => ({ key, weight: now, min: Math.min(now, floor), max: now, previous: now }));
+  const left = apportion(sum(places.map(({ now }) => now)) - giving, parts);
+  return places.map(({ now }, index) => now - (left[index] ?? 0));
+}
+
+/** One after the other, each up to its limit. */
+function inTurn(
+  amount: number,
+  order: readonly Place[],
+  limit: (one: Place) => number,
+): (places: readonly Place[]) => readonly number[] {
+  const shares = new Map<string, number>();
+  let left = amount;
+  for (const one of order) {
+    const share = Math.min(left, limit(one));
+    shares.set(one.key, share);
+    left -= share;
+  }
+  return (places) => places.map(({ key }) => shares.get(key) ?? 0);
+}
