@@ -14,7 +14,7 @@ const layers = [
   ["^runtime/agent/", ["tunnel", "delivery", "kube", "api", "std"]],
   ["^runtime/scheduler/", ["kube", "api", "std"]],
   ["^runtime/controller-manager/", ["delivery", "kube", "api", "std"]],
-  ["^runtime/cli/", ["delivery", "kube", "api", "std"]],
+  ["^runtime/cli/", ["delivery", "kube", "api", "std", "scheduler"]],
   ["^cluster-api-integration/", ["install", "kube", "api", "std"]],
   ["^pulumi/", ["delivery", "install", "kube", "api", "std"]],
 ];
@@ -48,6 +48,13 @@ export default {
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     ...layerRules,
     {
+      name: "the cli decides, and schedules nothing",
+      comment: "It asks the scheduler's pure files what they would decide; only the scheduler acts",
+      severity: "error",
+      from: { path: "^runtime/cli/" },
+      to: { path: "^runtime/scheduler/(main|scheduler|options|permissions|cycle|queue|bind|wake)\\.ts$" },
+    },
+    {
       name: "main.ts is an entry",
       comment: "A process entry is started, never imported; only runtime/main.ts chooses among them",
       severity: "error",
@@ -59,7 +66,7 @@ export default {
       comment: "They are told the time and given the world: no I/O, no clock, no Kubernetes client",
       severity: "error",
       from: {
-        path: "/(plan|schedule|score|snapshot|decision|scheduled-condition|profile|default-plugins|frame|flow-control|handshake|render|overrides|apply-patch|json-patch|merge-patch|field-patch|field-text-yaml|helm-values|patch-value|override-report|explain|explain-text|summarize|selector|crd|openapi|request-info|proxy-target|access-policy|cluster-status|contract|identity)\\.ts$",
+        path: "/(plan|schedule|score|snapshot|decision|scheduled-condition|explain-placement|placement-text|profile|profiles|default-plugins|frame|flow-control|handshake|render|overrides|apply-patch|json-patch|merge-patch|field-patch|field-text-yaml|helm-values|patch-value|override-report|explain|explain-text|summarize|selector|crd|openapi|request-info|proxy-target|access-policy|cluster-status|contract|identity)\\.ts$",
       },
       to: {
         path: "^(node:|net$|fs$|http$|https$|child_process$|runtime/std/(clock|log|metrics|health-server)\\.ts|runtime/kube/(client|connection|informer)\\.ts)",

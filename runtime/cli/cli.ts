@@ -8,6 +8,7 @@ import { createClient, type Client } from "#kube/client.ts";
 import { connectKubeconfig } from "#kube/connection.ts";
 import type { Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
+import { dryRun, explainLivePlacement } from "./explain-placement.ts";
 import { explainValue } from "./explain-value.ts";
 import { Problem, problemText } from "./problem.ts";
 
@@ -31,6 +32,8 @@ export async function runCli(argv: readonly string[], cli: CliProcess): Promise<
     .configureOutput({ writeOut: cli.write, writeErr: cli.complain });
   const explain = program.command("explain").description("Says why something is as it is.");
   addExplainValue(explain, cli);
+  addExplainPlacement(explain, cli);
+  addSchedule(program, cli);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;
@@ -57,7 +60,7 @@ interface ExplainValueFlags extends ConnectionFlags {
 }
 
 function addExplainValue(parent: Command, cli: CliProcess): void {
-  parent
+  const command = parent
     .command("value")
     .description(
       "Why a field has its value in one cluster: the template, and every override in the order in which it is applied.",
@@ -76,25 +79,78 @@ function addExplainValue(parent: Command, cli: CliProcess): void {
     .option("-n, --namespace <namespace>", "namespace of the Subscription", "default")
     .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"))
     .option("--reserved-namespace <namespace>", "where the parent keeps its templates", namespaces.reserved)
-    .option("--kubeconfig <file>", "the parent's kubeconfig; default: $KUBECONFIG, then ~/.kube/config")
-    .option("--context <name>", "context of the kubeconfig; default: its current one")
     .action(async (subscription: string, cluster: string, flags: ExplainValueFlags) => {
-      await withParent(flags, cli, async (client) => {
-        const signal = AbortSignal.timeout(COMMAND_MS_MAX);
-        cli.write(await explainValue(client, { ...flags, subscription, cluster }, signal));
-      });
+      cli.write(
+        await withParent(flags, cli, (client, signal) => explainValue(client, { ...flags, subscription, cluster }, signal)),
+      );
     });
+  addConnectionFlags(command);
 }
 
-async function withParent(
+interface PlacementFlags extends ConnectionFlags {
+  readonly config?: string;
+  readonly output: "text" | "json";
+}
+
+function addExplainPlacement(parent: Command, cli: CliProcess): void {
+  const command = parent
+    .command("placement")
+    .description(
+      "Why a Subscription is bound to these clusters and not to others: who said no, scores, replicas, what would change.",
+    )
+    .argument("<subscription>", "name of the Subscription")
+    .argument("[cluster]", "only this cluster: name of the ManagedCluster, or namespace/name")
+    .option("-n, --namespace <namespace>", "namespace of the Subscription", "default")
+    .action(async (subscription: string, cluster: string | undefined, flags: PlacementFlags & { readonly namespace: string }) => {
+      const question = { ...flags, subscription, ...(cluster === undefined ? {} : { cluster }) };
+      cli.write(await withParent(flags, cli, (client, signal) => explainLivePlacement(client, question, signal)));
+    });
+  addPlacementFlags(command);
+}
+
+interface ScheduleFlags extends PlacementFlags {
+  readonly filename: string;
+  readonly clusters?: string;
+  readonly dryRun?: boolean;
+}
+
+function addSchedule(parent: Command, cli: CliProcess): void {
+  const command = parent
+    .command("schedule")
+    .description("With --dry-run: where a Subscription would be bound. Nothing is written; to schedule it, apply it.")
+    .requiredOption("-f, --filename <file>", "YAML file of the Subscription; it may also hold its FeedInventory")
+    .option("--dry-run", "only say what would be decided")
+    .option("--clusters <file>", "YAML file of ManagedClusters, instead of those of the parent")
+    .action(async (flags: ScheduleFlags) => {
+      if (flags.dryRun !== true)
+        throw new Problem("Scheduling is the scheduler's work", "Add --dry-run, or apply the Subscription with kubectl");
+      cli.write(await dryRun(flags, (question) => withParent(flags, cli, question)));
+    });
+  addPlacementFlags(command);
+}
+
+function addPlacementFlags(command: Command): void {
+  command
+    .option("--config <file>", "the scheduler's configuration file; default: it runs the default plugins")
+    .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"));
+  addConnectionFlags(command);
+}
+
+function addConnectionFlags(command: Command): void {
+  command
+    .option("--kubeconfig <file>", "the parent's kubeconfig; default: $KUBECONFIG, then ~/.kube/config")
+    .option("--context <name>", "context of the kubeconfig; default: its current one");
+}
+
+async function withParent<T>(
   { kubeconfig, context }: ConnectionFlags,
   { env }: CliProcess,
-  work: (client: Client) => Promise<void>,
-): Promise<void> {
+  work: (client: Client, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const path = kubeconfig ?? env["KUBECONFIG"] ?? join(env["HOME"] ?? homedir(), ".kube", "config");
   if (path.includes(delimiter)) {
     throw new Problem("KUBECONFIG names several files", "Name the parent's with --kubeconfig");
   }
   await using connection = await connectKubeconfig({ path, ...(context === undefined ? {} : { context }) });
-  await work(createClient(connection, { component: "kubectl-clusternet" }));
+  return await work(createClient(connection, { component: "kubectl-clusternet" }), AbortSignal.timeout(COMMAND_MS_MAX));
 }

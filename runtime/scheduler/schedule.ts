@@ -28,8 +28,8 @@ export interface ScheduleInput {
 const noBindings: Bindings = { of: () => 0 };
 
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
-  const { snapshot, profile, existing = [], needs = [], capacities = noCapacities, bindings = noBindings } = scheduleInput;
-  const input: SubscriptionInput = { subscription, snapshot, needs, capacities, bindings, options: profile.options };
+  const { snapshot, profile, existing = [] } = scheduleInput;
+  const input = inputOf(subscription, scheduleInput);
   const stop = refuse(subscription) ?? firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
@@ -49,6 +49,29 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
     return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
   }
   return unsupportedStrategy(subscription);
+}
+
+function inputOf(subscription: Subscription, scheduleInput: ScheduleInput): SubscriptionInput {
+  const { snapshot, profile, needs = [], capacities = noCapacities, bindings = noBindings } = scheduleInput;
+  return { subscription, snapshot, needs, capacities, bindings, options: profile.options };
+}
+
+/** Who says that the Subscription does not ask for this cluster; undefined: it does. */
+export function whyNotSelected(
+  subscription: Subscription,
+  cluster: Cluster,
+  scheduleInput: ScheduleInput,
+): { readonly plugin: string; readonly reason: string } | undefined {
+  const subscribers = subscribersOf(subscription, cluster);
+  return firstNo(scheduleInput.profile, { ...inputOf(subscription, scheduleInput), cluster, subscribers });
+}
+
+function firstNo({ plugins }: Profile, input: ClusterInput): { readonly plugin: string; readonly reason: string } | undefined {
+  for (const plugin of plugins.select) {
+    const fit = plugin.select(input);
+    if (!fit.fits) return { plugin: plugin.name, reason: fit.reason };
+  }
+  return undefined;
 }
 
 function refuse({ spec }: Subscription): Decision | undefined {
@@ -84,16 +107,14 @@ interface JudgeOptions {
   readonly wasBound: boolean;
 }
 
-function judge(cluster: Cluster, { input, profile: { plugins }, wasBound }: JudgeOptions): Judged {
+function judge(cluster: Cluster, { input, profile, wasBound }: JudgeOptions): Judged {
   const ended = (reason: string): Judged => (wasBound ? { verdict: verdictOf(cluster, { type: "unbind", reason }) } : {});
   if (cluster.isDeleting) return ended("the ManagedCluster is being deleted");
   const clusterInput: ClusterInput = { ...input, cluster, subscribers: subscribersOf(input.subscription, cluster) };
   const candidate = { cluster, wasBound, score: 0, subscribers: clusterInput.subscribers };
-  for (const plugin of plugins.select) {
-    const fit = plugin.select(clusterInput);
-    if (!fit.fits) return ended(fit.reason);
-  }
-  for (const plugin of plugins.filter) {
+  const no = firstNo(profile, clusterInput);
+  if (no !== undefined) return ended(no.reason);
+  for (const plugin of profile.plugins.filter) {
     const fit = plugin.filter(clusterInput);
     if (fit.fits) continue;
     const { reason } = fit;

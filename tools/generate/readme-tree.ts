@@ -14,7 +14,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   "runtime/agent/": "COMPONENT in each child: joins, keeps the tunnel, delivers, reports",
   "runtime/scheduler/": "COMPONENT binds Subscriptions to clusters",
   "runtime/controller-manager/": "COMPONENT controllers of the parent: registration and delivery",
-  "runtime/cli/": "the kubectl plugin: kubectl clusternet explain value",
+  "runtime/cli/": "the kubectl plugin: explains values and placements, and decides on trial",
   "runtime/api/": "the kinds, one value each; types, CRDs and OpenAPI are derived",
   "runtime/kube/": "Kubernetes client and controller runtime",
   "runtime/tunnel/": "the protocol between hub and agent",
