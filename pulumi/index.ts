@@ -44,6 +44,14 @@ export {
 export { showProgress, type ProgressOptions } from "#pulumi/components/progress.ts";
 export { Scheduler, type SchedulerArgs } from "#pulumi/components/scheduler.ts";
 export type { Template, TemplateArgs } from "#pulumi/components/templates.ts";
+export {
+  divideByCapacity,
+  divideByWeight,
+  type DivideByCapacityArgs,
+  type DivideByWeightArgs,
+  type PreferredClusters,
+  type SpreadEvenly,
+} from "#pulumi/dividing.ts";
 export { explainValue, type ExplainedValue, type ExplainValueArgs } from "#pulumi/explain-value.ts";
 export {
   helmChart,

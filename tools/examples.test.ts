@@ -17,11 +17,13 @@ const directory = join(examples, "04-drift-and-deletion");
 const chartDirectory = join(examples, "03-helm-chart");
 const objectsOf = (example: string): KubeObject[] =>
   parseAllDocuments(readFileSync(join(example, "objects.yaml"), "utf8")).map((document) => document.toJS() as KubeObject);
+const weightDirectory = join(examples, "06-divide-by-weight");
 const written = objectsOf(directory);
+const divided = objectsOf(weightDirectory);
 const charts = objectsOf(chartDirectory);
 const kinds = [Manifest, Subscription, HelmChart, Globalization] as readonly Kind[];
 
-test.each([...written, ...charts].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(
+test.each([...written, ...charts, ...divided].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(
   "%s is valid",
   (_name, object) => {
     const result = parseObject(
@@ -54,4 +56,19 @@ test("the program of helm-chart says what its YAML says", async () => {
     { apiVersion, kind: "Globalization", ...program.globalization },
     { apiVersion, kind: "Subscription", ...program.subscription },
   ]).toEqual(charts);
+});
+
+test("the program of divide-by-weight says what its YAML says", async () => {
+  const { configMap, deployment, manifestOf, subscription } = (await import(join(weightDirectory, "objects.ts"))) as {
+    readonly configMap: object;
+    readonly deployment: () => object;
+    readonly manifestOf: (template: object) => object;
+    readonly subscription: () => object;
+  };
+  const { apiVersion } = Subscription;
+  expect([
+    { apiVersion, kind: "Manifest", ...manifestOf(configMap) },
+    { apiVersion, kind: "Manifest", ...manifestOf(deployment()) },
+    { apiVersion, kind: "Subscription", ...subscription() },
+  ]).toEqual(divided);
 });

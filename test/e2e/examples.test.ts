@@ -223,6 +223,42 @@ test(
   EXAMPLE_MS_MAX,
 );
 
+const expectQueue = (...expected: readonly string[]): Promise<unknown> =>
+  inChildren(["get", "deployment", "queue", "--output", "jsonpath={.spec.replicas}"], expected);
+
+test(
+  "06-divide-by-weight, as a program: two to one, a new total, new weights",
+  async () => {
+    await using example = await open(join(examples, "06-divide-by-weight"), { kubeconfigs: directory });
+    await example.up();
+    expect(await example.pulumi.outputs()).toEqual({ clusters: ["child-1/child-1", "child-2/child-2"], divided: [4, 2] });
+    await expectQueue("4", "2");
+    await example.up({}, { expectNoChanges: true });
+    await example.up({ replicas: "9" });
+    await expectQueue("6", "3");
+    await example.up({ replicas: "9", weights: '{"child-1":1,"child-2":1}' });
+    await expectQueue("5", "4");
+    await example.pulumi.destroy();
+    await expectQueue("absent", "absent");
+  },
+  EXAMPLE_MS_MAX,
+);
+
+test(
+  "06-divide-by-weight, as YAML",
+  async () => {
+    const file = join(examples, "06-divide-by-weight", "objects.yaml");
+    await parent.run(["apply", "--filename", file]);
+    await expectQueue("4", "2");
+    const total = ["deployments.default.queue", "--type", "merge", "--patch", '{"template":{"spec":{"replicas":9}}}'];
+    await parent.run(["--namespace", "clusternet-reserved", "patch", "manifest", ...total]);
+    await expectQueue("6", "3");
+    await parent.run(["delete", "--filename", file]);
+    await expectQueue("absent", "absent");
+  },
+  EXAMPLE_MS_MAX,
+);
+
 test(
   "an update that waits names each cluster that is not there yet, and why; what it waited for is an output",
   async () => {
