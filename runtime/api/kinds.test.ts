@@ -368,6 +368,7 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
   Subscription: [
     ...delivery,
     ...failover,
+    "spec.schedulingGates",
     "status.failover",
     "status.observedGeneration",
     "status.conditions",

@@ -82,9 +82,7 @@ export type Decision =
   | { readonly type: "waiting"; readonly reason: string; readonly message: string };
 
 /** Why a Subscription is refused or waits. Plugins may have other reasons. */
-export type DecisionReason =
-  | "UnsupportedStrategy" // no plugin of the profile assigns for its schedulingStrategy
-  | "UnsupportedSubGroups"; // no plugin of the profile schedules subgroups
+export type DecisionReason = "UnsupportedStrategy"; // no plugin of the profile assigns for its schedulingStrategy
 
 export function refused(reason: DecisionReason, message: string): Decision {
   return { type: "refused", reason, message };

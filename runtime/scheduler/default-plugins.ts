@@ -9,10 +9,12 @@ import { feedInventoryReady } from "./plugins/feed-inventory-ready.ts";
 import { leastBound } from "./plugins/least-bound.ts";
 import { preferredClusters } from "./plugins/preferred-clusters.ts";
 import { replicate } from "./plugins/replicate.ts";
+import { schedulingGates } from "./plugins/scheduling-gates.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { defaultSchedulingOptions, pluginsAtTheirPoints, type Profile } from "./profile.ts";
 
 export const defaultPlugins: readonly Plugin[] = [
+  schedulingGates,
   clusterAffinity,
   taintToleration,
   clusterReady,

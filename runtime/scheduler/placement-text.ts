@@ -35,10 +35,12 @@ function changeLines({ outcome, changes, about }: Placement): readonly string[] 
 
 function clusterLines(placement: ClusterPlacement, { outcome }: Placement): readonly string[] {
   const { cluster, score, scores = {}, replicas = [], capacity = {} } = placement;
-  const parts = Object.entries(scores).map(([plugin, points]) => `${plugin} ${rounded(points)}`);
+  const parts = Object.entries(scores)
+    .filter(([, points]) => points !== 0)
+    .map(([plugin, points]) => `${plugin} ${rounded(points)}`);
   return [
     `  ${cluster}: ${verdictText(placement, outcome)}`,
-    ...(score === undefined ? [] : [`    score ${rounded(score)} = ${parts.join(" + ")}`]),
+    ...(score === undefined ? [] : [`    score ${rounded(score)}${parts.length === 0 ? "" : ` = ${parts.join(" + ")}`}`]),
     ...replicas.map(({ feed, replicas: now, previous, reason }) => {
       const before = now === previous ? "as before" : `${String(previous)} before`;
       return `    ${feed}: ${counted(now, "replica")}, ${before}${reason === undefined ? "" : `: ${reason}`}`;

@@ -89,7 +89,7 @@ const mistakes: readonly (readonly [string, string, string])[] = [
   [
     "an unknown plugin",
     "profiles: [{plugins: {filter: {enabled: [{name: Nope}]}}}]",
-    "profiles[0].plugins.filter.enabled[0].name: There is no plugin Nope; known are ClusterAffinity",
+    "profiles[0].plugins.filter.enabled[0].name: There is no plugin Nope; known are SchedulingGates, ClusterAffinity",
   ],
   [
     "a plugin that is not there by default",

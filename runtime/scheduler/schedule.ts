@@ -14,6 +14,7 @@ import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilter
 import type { Profile } from "./profile.ts";
 import { scoreCandidates } from "./score.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
+import { chooseBySubGroup, type SubGroups } from "./subgroups.ts";
 
 export interface ScheduleInput {
   readonly snapshot: Snapshot;
@@ -30,7 +31,7 @@ const noBindings: Bindings = { of: () => 0 };
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
   const { snapshot, profile, existing = [] } = scheduleInput;
   const input = inputOf(subscription, scheduleInput);
-  const stop = refuse(subscription) ?? firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
+  const stop = firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
   const judged = snapshot.clusters.map((cluster) => judge(cluster, { input, profile, wasBound: bound.has(cluster.key) }));
@@ -38,14 +39,16 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
   const verdicts = [...judged.flatMap(({ verdict }) => verdict ?? []), ...gone].toSorted(byCluster);
   const unscored = judged.flatMap(({ candidate }) => candidate ?? []);
   const { candidates, scores } = scoreCandidates(profile, { ...input, candidates: unscored });
-  const assignInput = { ...input, candidates };
+  const groups = subscription.spec.schedulingBySubGroup === true ? chooseBySubGroup(subscription, candidates) : undefined;
+  if (groups?.type === "refused") return groups;
+  const assignInput = { ...input, candidates: groups?.candidates ?? candidates };
   const stopped = firstStop(profile.plugins.preAssign, (plugin) => plugin.preAssign(assignInput));
   if (stopped !== undefined) return stopped;
   for (const plugin of profile.plugins.assign) {
     const assignment = plugin.assign(assignInput);
     if (assignment.type === "skip") continue;
     if (assignment.type !== "assigned") return stoppedBy(assignment);
-    const decision = decided(assignment, { plugin: plugin.name, verdicts, candidates });
+    const decision = decided(assignment, { plugin: plugin.name, verdicts, candidates, groups });
     return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
   }
   return unsupportedStrategy(subscription);
@@ -72,11 +75,6 @@ function firstNo({ plugins }: Profile, input: ClusterInput): { readonly plugin: 
     if (!fit.fits) return { plugin: plugin.name, reason: fit.reason };
   }
   return undefined;
-}
-
-function refuse({ spec }: Subscription): Decision | undefined {
-  if (spec.schedulingBySubGroup !== true) return undefined;
-  return refused("UnsupportedSubGroups", "schedulingBySubGroup is not supported yet");
 }
 
 function unsupportedStrategy({ spec: { schedulingStrategy } }: Subscription): Decision {
@@ -151,10 +149,11 @@ interface Judgement {
   readonly plugin: string;
   readonly verdicts: readonly ClusterVerdict[];
   readonly candidates: readonly Candidate[];
+  readonly groups: Extract<SubGroups, { type: "chosen" }> | undefined;
 }
 
-function decided(assignment: Assigned, { plugin, verdicts, candidates }: Judgement): BoundDecision {
-  const { clusters, left = {}, replicas, divisions, shortfall } = assignment;
+function decided(assignment: Assigned, { plugin, verdicts, candidates, groups }: Judgement): BoundDecision {
+  const { clusters, left = {}, replicas, divisions, shortfall = groups?.shortfall } = assignment;
   const chosen = new Set(clusters);
   const known = new Map(candidates.map((candidate) => [candidate.cluster.key, candidate]));
   for (const cluster of clusters)
@@ -162,6 +161,8 @@ function decided(assignment: Assigned, { plugin, verdicts, candidates }: Judgeme
   const afterwards = verdicts.map(({ cluster, verdict }): ClusterVerdict => {
     const candidate = known.get(cluster);
     if (candidate === undefined || chosen.has(cluster)) return { cluster, verdict };
+    const byGroup = groups?.left[cluster];
+    if (byGroup !== undefined) return { cluster, verdict: leftByGroup(candidate, byGroup) };
     const reason = left[cluster];
     if (!candidate.wasBound) return { cluster, verdict: { type: "reject", plugin, reason: reason ?? "it was not chosen" } };
     if (reason === undefined) throw new AssignmentError(plugin, `leaves out ${cluster}, which is bound, and does not say why`);
@@ -175,6 +176,10 @@ function decided(assignment: Assigned, { plugin, verdicts, candidates }: Judgeme
     ...(divisions === undefined ? {} : { divisions }),
     ...(shortfall === undefined ? {} : { shortfall }),
   };
+}
+
+function leftByGroup({ wasBound }: Candidate, reason: string): Verdict {
+  return wasBound ? { type: "unbind", reason } : { type: "reject", plugin: "SubGroups", reason };
 }
 
 /** Nothing is bound: what would help? */

@@ -59,6 +59,12 @@ const spec = z
     feeds: z.array(Feed).describe("What these clusters get."),
     delivery: DeliveryPolicy.optional(),
     failover: Failover.optional(),
+    schedulingGates: z
+      .array(z.object({ name: z.string().min(1).max(253).describe("Who holds it closed, such as example.com/approval.") }))
+      .max(10)
+      .optional()
+      .describe("While there is one, nothing is decided and bindings stay as they are; whoever set it removes it.")
+      .meta(extension),
   })
   .describe("What goes where.");
 
