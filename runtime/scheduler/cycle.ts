@@ -14,7 +14,7 @@ import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
 import { unbound, type Decision } from "./decision.ts";
-import { basesOf, clustersOf } from "./existing-bases.ts";
+import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
 import { needsOf } from "./feed-needs.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import type { Bindings } from "./plugin.ts";
@@ -63,7 +63,7 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
       const needs = needsOf(feedInventories.get(key));
-      const decision = schedule(subscription, { snapshot, profile, existing, bindings, needs });
+      const decision = schedule(withReplicasOf(subscription, bases, existing), { snapshot, profile, existing, bindings, needs });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });

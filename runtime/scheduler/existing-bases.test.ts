@@ -6,7 +6,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject, ResourceType } from "#api/meta.ts";
 import type { ListOptions } from "#kube/client.ts";
-import { basesOf, clustersOf, selectorOf } from "#scheduler/existing-bases.ts";
+import { basesOf, clustersOf, selectorOf, withReplicasOf } from "#scheduler/existing-bases.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 
 const { signal } = new AbortController();
@@ -25,11 +25,11 @@ const aSubscription = (more: { readonly name?: string; readonly bound?: readonly
   ...(more.bound === undefined ? {} : { status: { bindingClusters: [...more.bound] } }),
 });
 
-const aBase = (namespace: string, more: { readonly deleted?: boolean } = {}): Base => ({
+const aBase = (namespace: string, more: { readonly deleted?: boolean; readonly web?: number } = {}): Base => ({
   apiVersion: "apps.clusternet.io/v1alpha1",
   kind: "Base",
   metadata: { namespace, name: "web.shop", ...(more.deleted === true ? { deletionTimestamp: "2030-01-01T00:00:00Z" } : {}) },
-  spec: { feeds: [] },
+  spec: { feeds: [], ...(more.web === undefined ? {} : { shares: [{ feed: "web", replicas: more.web }] }) },
 });
 
 const aCluster = (name: string): ManagedCluster => ({
@@ -64,4 +64,16 @@ test("a live Base stands for the cluster in whose namespace it lies", () => {
   const snapshot = takeSnapshot([aCluster("paris"), aCluster("oslo"), aCluster("rome")]);
   const bases = [aBase("clusternet-rome"), aBase("clusternet-paris"), aBase("clusternet-oslo", { deleted: true }), aBase("gone")];
   expect(clustersOf(bases, snapshot)).toEqual(["clusternet-paris/paris", "clusternet-rome/rome"]);
+});
+
+test("what its Bases say is what each cluster was given last", () => {
+  const clusters = ["clusternet-oslo/oslo", "clusternet-paris/paris", "clusternet-rome/rome"];
+  const bases = [aBase("clusternet-paris", { web: 4 }), aBase("clusternet-oslo", { web: 2 }), aBase("clusternet-rome")];
+  expect(withReplicasOf(aSubscription(), bases, clusters).status).toEqual({
+    bindingClusters: clusters,
+    replicas: { web: [2, 4, 0] },
+  });
+  const whole = aSubscription();
+  expect(withReplicasOf(whole, [aBase("clusternet-rome")], clusters)).toBe(whole);
+  expect(withReplicasOf(whole, [aBase("clusternet-rome", { web: 1, deleted: true })], clusters)).toBe(whole);
 });

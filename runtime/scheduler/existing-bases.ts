@@ -25,6 +25,23 @@ export function selectorOf({ metadata: { namespace = "", name, uid = "" } }: Sub
   return `${labels.subscriptionNamespace}=${namespace},${labels.subscriptionName}=${name}`;
 }
 
+/**
+ * A Subscription whose status is lost, with the replicas that its Bases say: else the first division would take a silent cluster for empty.
+ * `clusters`: those that have a Base of it.
+ */
+export function withReplicasOf(subscription: Subscription, bases: readonly Base[], clusters: readonly string[]): Subscription {
+  const live = bases.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const feeds = new Set(live.flatMap(({ spec: { shares = [] } }) => shares.map(({ feed }) => feed)));
+  if (feeds.size === 0) return subscription;
+  const sharesIn = new Map(live.map(({ metadata, spec }) => [metadata.namespace, spec.shares ?? []]));
+  const replicasIn = (cluster: string, feed: string): number =>
+    sharesIn.get(cluster.split("/", 1)[0])?.find((share) => share.feed === feed)?.replicas ?? 0;
+  const replicas = Object.fromEntries(
+    [...feeds].map((feed) => [feed, clusters.map((cluster) => replicasIn(cluster, feed))] as const),
+  );
+  return { ...subscription, status: { ...subscription.status, bindingClusters: clusters, replicas } };
+}
+
 /** `namespace/name` of their ManagedClusters, in whose namespaces they lie. A Base that is being deleted was told to go. */
 export function clustersOf(bases: readonly Base[], { clusters }: Snapshot): readonly string[] {
   const live = bases.filter(({ metadata }) => metadata.deletionTimestamp === undefined);

@@ -16,7 +16,7 @@ import { createCycle } from "#scheduler/cycle.ts";
 import type { SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
-import { clustersToWakeFor, isAffected } from "#scheduler/wake.ts";
+import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } from "#scheduler/wake.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import { startHealthServer } from "#std/health-server.ts";
@@ -124,9 +124,12 @@ function wakers(subscriptions: Informer<Subscription>, { enqueue, queue }: Woken
     },
     onCluster: (change) => {
       const versions = clustersToWakeFor(change);
-      if (versions.length === 0) return;
+      const roomy = clusterWithOtherRoom(change);
+      if (versions.length === 0 && roomy === undefined) return;
       for (const subscription of subscriptions.list()) {
-        if (versions.some((cluster) => isAffected(subscription, cluster))) enqueue(subscription);
+        const isMoved = versions.some((cluster) => isAffected(subscription, cluster));
+        const isPlaced = roomy === undefined || !waitsForRoom(subscription) || !isAffected(subscription, roomy);
+        if (isMoved || !isPlaced) enqueue(subscription);
       }
     },
     onInventory: (change) => {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { explainValue } from "#cli/explain-value.ts";
 import { ConfigMap, Deployment } from "#kube/builtin-kinds.ts";
 import {
   aConfigMap,
@@ -13,6 +14,7 @@ import {
   type DeliveryBed,
   type Running,
 } from "#test/framework/delivery-bed.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import { eventually } from "#test/framework/eventually.ts";
 
 let bed: DeliveryBed;
@@ -97,6 +99,18 @@ test("replicas are divided by weight, and no child runs all of them even for a m
     expect((await child.client.get(ConfigMap, { namespace: SHOP, name: "settings" }, bed.signal))?.data).toEqual(settings.data);
 });
 
+test("the share is explained as the last step", async () => {
+  const question = { subscription: "web", namespace: SHOP, cluster: "child-1", feed: "Deployment/web", path: "/spec/replicas" };
+  const options = { ...question, output: "text", reservedNamespace: "clusternet-reserved" } as const;
+  expect((await explainValue(bed.parent, options, bed.signal)).split("\n")).toEqual([
+    "Deployment shop/web in child-1, /spec/replicas",
+    "  template: 6",
+    "  dividing: 6 → 4",
+    "in the cluster: 4",
+    "",
+  ]);
+});
+
 test("the total changes, and every child gets its part of it with one write", async () => {
   await bed.template(aDeployment(9));
   await inChildren(6, 3, "absent");
@@ -135,6 +149,16 @@ test("a silent child keeps its replicas and gets none of the new ones; when it i
     { timeoutMs: 60_000 },
   );
   await bed.template(aDeployment(12));
+  await inChildren(5, 4, 3);
+  // As after a restore from a backup, which holds no status: what its Bases say is what everybody has.
+  await scheduler.stop();
+  const lost = { status: { bindingClusters: null, replicas: null, specHash: null, conditions: null } };
+  const key = { namespace: SHOP, name: "web" };
+  await bed.parent.patch(Subscription, key, { type: "merge", body: lost, subresource: "status" }, bed.signal);
+  scheduler = bed.startScheduler();
+  await eventually("decided again", async () => {
+    return deepEqual((await bed.subscription("web"))?.status?.replicas?.["apps/v1/Deployment/shop/web"], [5, 4, 3]);
+  });
   await inChildren(5, 4, 3);
   agents[2] = bed.children[2]!.startAgent();
   await inChildren(4, 4, 4);
