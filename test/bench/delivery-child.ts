@@ -62,7 +62,7 @@ export async function startLightChildren(): Promise<LightChildren> {
     const child = children.get(name) ?? { objects: new Map(), watches: new Set(), version: 1 };
     children.set(name, child);
     if (path === "/api/v1") send(response, 200, RESOURCES);
-    else if (path === "/api/v1/configmaps" && searchParams.has("watch")) watch(child, response);
+    else if (path === "/api/v1/configmaps" && searchParams.has("watch")) watch(child, { response, since: Number(searchParams.get("resourceVersion") ?? 0) });
     else if (path === "/api/v1/configmaps") send(response, 200, list(child));
     else {
       const [, namespace = "", objectName = ""] = OBJECT.exec(path) ?? [];
@@ -115,10 +115,12 @@ function list({ objects, version }: Child): object {
   };
 }
 
-/** From now on: whoever lists just before loses nothing, because one thread serves both. */
-function watch(child: Child, response: ServerResponse): void {
+/** From a version on, but for deletions: what was applied between a list and its watch is told, as a real child does. */
+function watch(child: Child, { response, since }: { readonly response: ServerResponse; readonly since: number }): void {
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
+  for (const object of child.objects.values())
+    if (Number(object.metadata["resourceVersion"]) > since) response.write(lineOf("MODIFIED", object));
   child.watches.add(response);
   response.on("close", () => child.watches.delete(response));
 }
@@ -132,8 +134,11 @@ function remove(child: Child, response: ServerResponse, key: string): void {
 }
 
 function emit({ watches }: Child, type: string, object: unknown): void {
-  const line = `${JSON.stringify({ type, object })}\n`;
-  for (const response of watches) response.write(line);
+  for (const response of watches) response.write(lineOf(type, object));
+}
+
+function lineOf(type: string, object: unknown): string {
+  return `${JSON.stringify({ type, object })}\n`;
 }
 
 function fail(response: ServerResponse, code: number, reason: string): void {
