@@ -18,8 +18,7 @@ import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { createAccountToken } from "./account-token.ts";
 import { createCapacityParts, type CapacityOptions, type CapacityParts } from "./capacity-parts.ts";
-import { deliveryControllers } from "./controllers/delivery.ts";
-import { helmReleaseController } from "./controllers/helm-release/controller.ts";
+import { chartControllers, deliveryControllers } from "./controllers/delivery.ts";
 import type { CredentialStore, ParentIdentity } from "./credentials.ts";
 import { readPem } from "./pem-file.ts";
 import { createParentToken, type ParentToken } from "./parent-token.ts";
@@ -64,8 +63,8 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
   await using helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
   await runManager(
     {
-      informers: [nodes, ...Object.values(informers), ...(capacity?.informers ?? [])],
-      controllers: [...deliveryControllers(delivery), helmReleaseController({ ...delivery, helmTools })],
+informers: [nodes, ...Object.values(informers), ...(capacity?.informers ?? [])],
+      controllers: [...deliveryControllers(delivery), ...chartControllers({ ...delivery, helmTools })],
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
         tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken, predictor: capacity?.target }),

@@ -8,8 +8,7 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject, LabelSelector } from "#api/meta.ts";
 import { annotations, conditionTypes, eventComponents, labels, namespaces } from "#api/names.ts";
-import { deliveryControllers } from "#agent/controllers/delivery.ts";
-import { helmReleaseController } from "#agent/controllers/helm-release/controller.ts";
+import { chartControllers, deliveryControllers } from "#agent/controllers/delivery.ts";
 import { createControllerManager } from "#controller-manager/controller-manager.ts";
 import { parseControllerManagerOptions } from "#controller-manager/options.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
@@ -265,7 +264,7 @@ function startAgent(child: Child, context: Context): Running {
       events: createEventRecorder({ client: parent, component: eventComponents.agent, clock: realClock }),
     };
     const heartbeat = { name: "heartbeat", run: (each: AbortSignal) => beat({ child, parent, options: context.options }, each) };
-    const controllers = [...deliveryControllers(deps), helmReleaseController({ ...deps, helmTools })];
+    const controllers = [...deliveryControllers(deps), ...chartControllers({ ...deps, helmTools })];
     await runManager({ ...shared, informers: Object.values(informers), controllers, tasks: [heartbeat] }, signal);
   });
 }

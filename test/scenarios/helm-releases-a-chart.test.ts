@@ -7,7 +7,7 @@ import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { ConfigMap, Secret } from "#kube/builtin-kinds.ts";
+import { ConfigMap, Event, Secret } from "#kube/builtin-kinds.ts";
 import { startChartRepository, type ChartRepository } from "#test/framework/chart-repository.ts";
 import { SHOP, startDeliveryBed, type DeliveryBed, type Running } from "#test/framework/delivery-bed.ts";
 import { eventually } from "#test/framework/eventually.ts";
@@ -138,6 +138,63 @@ test("a broken chart says why, leaves what runs, and is tried again when it is m
   await deployed(7);
 });
 
+test("what somebody edits or deletes of a release is put back, custom resources too, and helm is not run for it", async () => {
+  repository.publish({ name: "web", version: "1.3.0", files: { ...withToy } });
+  // An upgrade alone installs no definitions.
+  await change({ version: "1.3.0", replaceCRDs: true });
+  await deployed(8);
+  const child = bed.children[0]!.client;
+  const edit = { type: "merge", body: { data: { colour: "red" } }, fieldManager: "kubectl-edit" } as const;
+  await child.patch(ConfigMap, settings, edit, bed.signal);
+  await eventually("the edit is put back", async () => (await inChild())?.data?.["colour"] === "blue");
+  await child.delete(ConfigMap, settings, {}, bed.signal);
+  const again = await eventually("it is made again", inChild);
+  expect(again.metadata.annotations).toMatchObject({ "meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "apps" });
+  const admin = bed.children[0]!.controlPlane.admin;
+  const toy = "/apis/example.com/v1/namespaces/apps/toys/robot";
+  await admin.patch(toy, { spec: { wheels: 3 } });
+  await eventually("the custom resource is put back", async () => {
+    const { spec } = (await admin.get<{ spec: { wheels: number } }>(toy)) ?? {};
+    return spec?.wheels === 4;
+  });
+  const { items } = await bed.parent.list(Event, { namespace: "child-1" }, bed.signal);
+  const told = items.filter(({ reason }) => reason === "DriftCorrected").map(({ message }) => message);
+  expect(told).toContain("ConfigMap apps/web-settings was changed by kubectl-edit: /data/colour is red instead of blue; put back");
+  expect((await release())?.status).toMatchObject({ phase: "deployed", version: 8 });
+});
+
+test("with drift Report an edit is said and stays, and what somebody else did with helm is said too", async () => {
+  const { apiVersion, kind } = Subscription;
+  const subscription = { namespace: SHOP, name: "web" };
+  const policy = (drift: string): Promise<unknown> =>
+    bed.parent.patch(Subscription, subscription, { type: "merge", body: { apiVersion, kind, spec: { delivery: { drift } } } }, bed.signal);
+  await policy("Report");
+  await eventually("the release knows the policy", async () => (await release())?.spec.delivery?.drift === "Report");
+  const child = bed.children[0]!.client;
+  await child.patch(ConfigMap, settings, { type: "merge", body: { data: { colour: "red" } } }, bed.signal);
+  const drifted = (text: string): Promise<HelmRelease> =>
+    eventually(`condition Drifted says ${text}`, async () => {
+      const current = await release();
+      const condition = current?.status?.conditions?.find(({ type }) => type === "Drifted");
+      if (current !== undefined && `${condition?.status ?? ""} ${condition?.message ?? ""}`.includes(text)) return current;
+      throw new Error(JSON.stringify(current?.status?.conditions));
+    });
+  await drifted("/data/colour is red instead of blue");
+  expect((await inChild())?.data?.["colour"]).toBe("red");
+  const key = { namespace: "apps", name: "sh.helm.release.v1.web.v8" };
+  const revision = await child.get(Secret, key, bed.signal);
+  await child.delete(Secret, key, {}, bed.signal);
+  await child.patch(ConfigMap, settings, { type: "merge", body: { data: { colour: "pink" } } }, bed.signal);
+  await drifted("was replaced by somebody who ran helm");
+  const { resourceVersion: _version, uid: _uid, ...metadata } = revision!.metadata;
+  await child.create(Secret, { ...revision!, metadata }, bed.signal);
+  await policy("Correct");
+  await eventually("the edit is put back", async () => (await inChild())?.data?.["colour"] === "blue");
+  await drifted("False");
+  await change({ version: "1.1.0" });
+  await deployed(9);
+});
+
 test("a chart that is in use cannot be deleted, and a version that is not there changes nothing", async () => {
   const key = { namespace: SHOP, name: "web" };
   await change({ version: "9.9.9" });
@@ -162,6 +219,32 @@ test("deleting the Subscription uninstalls, and nothing is left", async () => {
   const { items } = await bed.children[0]!.client.list(Secret, { namespace: "apps", labelSelector: "owner=helm" }, bed.signal);
   expect(items).toEqual([]);
 });
+
+const withToy = {
+  "templates/settings.yaml": `apiVersion: v1
+kind: ConfigMap
+metadata: { name: {{ .Release.Name }}-settings }
+data: { colour: {{ .Values.colour | quote }}, version: {{ .Chart.Version | quote }} }
+`,
+  "templates/toy.yaml": `apiVersion: example.com/v1
+kind: Toy
+metadata: { name: robot }
+spec: { wheels: 4 }
+`,
+  "crds/toys.yaml": `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: toys.example.com }
+spec:
+  group: example.com
+  scope: Namespaced
+  names: { plural: toys, singular: toy, kind: Toy, listKind: ToyList }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+`,
+};
 
 /** As helm leaves it when it is killed in the middle of an upgrade. */
 function asPending(secret: Secret): Secret {

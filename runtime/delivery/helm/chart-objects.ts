@@ -38,12 +38,20 @@ export async function chartObjects(
 /** A document that names none of the kinds is not even parsed: charts bring long definitions and dashboards along. */
 export function objectsIn(text: string, kinds: ReadonlySet<string>): readonly JsonObject[] {
   const named = new RegExp(`kind["']?\\s*:\\s*["']?(${[...kinds, "List"].join("|")})\\b`);
-  return text
-    .split(/^---$/m)
+  return documentsIn(text)
     .filter((document) => named.test(document))
     .flatMap(parsed)
     .flatMap(unlisted)
     .filter(({ kind }) => typeof kind === "string" && kinds.has(kind));
+}
+
+/** All of them, of any kind. */
+export function everyObjectIn(text: string): readonly JsonObject[] {
+  return documentsIn(text).flatMap(parsed).flatMap(unlisted);
+}
+
+function documentsIn(text: string): readonly string[] {
+  return text.split(/^---$/m);
 }
 
 /** As Kubernetes reads YAML: 1.1, with merge keys. */

@@ -1,5 +1,5 @@
-// Watches every kind of which something was delivered, in all namespaces of the child, and only objects that carry our mark. One watch
-// for whoever reports how they are and whoever keeps them as they are described.
+// Watches every kind of which something was delivered, in all namespaces of the child, and only objects that carry a mark: ours, or that
+// of helm. One watch for whoever reports how they are and whoever keeps them as they are described.
 
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import { annotations, createdByValues, labels } from "#api/names.ts";
@@ -24,13 +24,32 @@ export interface WatchedKindsOptions {
   readonly discovery: Discovery;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Which objects; default: those that carry the mark of a Description. */
+  readonly marked?: Marked;
 }
+
+export interface Marked {
+  readonly labelSelector: string;
+  /** Key of the one that the object belongs to; undefined: of nobody. */
+  ownerOf(object: KubeObject): string | undefined;
+  /** Keeps less of each. */
+  readonly trim?: (object: KubeObject) => KubeObject;
+}
+
+const markedByDescription: Marked = {
+  labelSelector: `${labels.createdBy}=${createdByValues.hub}`,
+  ownerOf: ({ metadata }) => {
+    const owner = parseOwner(metadata.annotations?.[annotations.ownedByDescription] ?? "");
+    return owner === undefined ? undefined : keyText(owner);
+  },
+};
 
 /** The key of the (first) Description whose mark the object carries that changed, and whether more of it changed than its status. */
 export type WatchListener = (descriptionKey: string, change: { readonly isBeyondStatus: boolean }) => void;
 
 export class WatchedKinds {
   readonly #options: WatchedKindsOptions;
+  readonly #marked: Marked;
   readonly #watches = new Map<
     string,
     { readonly informer: Informer; readonly stop: AbortController & Disposable; readonly run: Promise<void> }
@@ -40,6 +59,7 @@ export class WatchedKinds {
 
   constructor(options: WatchedKindsOptions) {
     this.#options = options;
+    this.#marked = options.marked ?? markedByDescription;
   }
 
   /** Returns how to stop. */
@@ -95,13 +115,9 @@ export class WatchedKinds {
 
   #tell(change: Change<KubeObject>): void {
     const beyond = { isBeyondStatus: isBeyondStatus(change) };
-    const marks = [
-      change.type === "deleted" ? undefined : change.object,
-      change.type === "added" ? undefined : change.previous,
-    ].map((object) => object?.metadata.annotations?.[annotations.ownedByDescription] ?? "");
-    for (const mark of new Set(marks)) {
-      const owner = parseOwner(mark);
-      if (owner !== undefined) for (const listener of this.#listeners) listener(keyText(owner), beyond);
+    const versions = [...(change.type === "deleted" ? [] : [change.object]), ...(change.type === "added" ? [] : [change.previous])];
+    for (const owner of new Set(versions.map((object) => this.#marked.ownerOf(object)))) {
+      if (owner !== undefined) for (const listener of this.#listeners) listener(owner, beyond);
     }
   }
 
@@ -109,7 +125,8 @@ export class WatchedKinds {
     const { child, discovery, clock, log } = this.#options;
     const type = await discovery.resolve(apiVersion, kind, signal);
     if (type === undefined) return;
-    const informer = createInformer(child, type, { labelSelector: `${labels.createdBy}=${createdByValues.hub}`, clock, log });
+    const { labelSelector, trim } = this.#marked;
+    const informer = createInformer(child, type, { labelSelector, clock, log, ...(trim === undefined ? {} : { trim }) });
     informer.subscribe((change) => {
       this.#tell(change);
     });

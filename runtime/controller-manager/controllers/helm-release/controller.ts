@@ -3,17 +3,21 @@
 import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { warningEventReasons } from "#api/event-reasons.ts";
-import { finalizers, labels } from "#api/names.ts";
+import { conditionTypes, finalizers, labels } from "#api/names.ts";
 import type { ChildClients } from "#controller-manager/controllers/description/child-clients.ts";
 import { changesDelivery, clusterOf } from "#controller-manager/controllers/description/cluster.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import { by } from "#controller-manager/informers.ts";
+import { AppliedMemory } from "#delivery/applied-memory.ts";
+import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { createReleaseRunner, RELEASE_RECONCILE_MS_MAX, type ReleaseRunner } from "#delivery/helm/carry-out-release.ts";
 import { readAccess } from "#delivery/helm/charts/access.ts";
 import type { Access } from "#delivery/helm/charts/fetch.ts";
+import { keepReleased } from "#delivery/helm/keep-released.ts";
 import type { LazyHelmTools } from "#delivery/helm/helm-tools.ts";
 import { failedStatus } from "#delivery/helm/release-status.ts";
 import { nobodyDeliversMessage } from "#delivery/description-status.ts";
+import { isConditionTrue } from "#kube/conditions.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
@@ -36,8 +40,7 @@ const TURN_POLL_MS = 1_000;
 
 export function helmReleaseController(deps: HelmReleaseDeps): Controller {
   const { helmReleases, managedClusters, subscriptions } = deps.informers;
-  const runner = createReleaseRunner();
-  const running = new Map<string, number>();
+  const context: Context = { deps, runner: createReleaseRunner(), running: new Map(), backoff: new CorrectionBackoff() };
   return createController({
     ...deps,
     name: "helm-release",
@@ -52,7 +55,7 @@ export function helmReleaseController(deps: HelmReleaseDeps): Controller {
         changesForce(change) ? helmReleases.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf) : [],
       ),
     ],
-    reconcile: (key, signal) => reconcileRelease(key, { deps, runner, running }, signal),
+    reconcile: (key, signal) => reconcileRelease(key, context, signal),
   });
 }
 
@@ -61,6 +64,7 @@ interface Context {
   readonly runner: ReleaseRunner;
   /** By cluster's namespace. */
   readonly running: Map<string, number>;
+  readonly backoff: CorrectionBackoff;
 }
 
 async function reconcileRelease(key: string, context: Context, signal: AbortSignal): Promise<Result> {
@@ -119,13 +123,19 @@ async function push(
   if (here >= RUNS_PER_CLUSTER_MAX) return after(TURN_POLL_MS);
   running.set(namespace, here + 1);
   try {
-    const { client: child } = deps.children.of(cluster);
+    const { client: child, discovery } = deps.children.of(cluster);
     const tools = await deps.helmTools.get();
     const others = (): readonly HelmRelease[] => informers.helmReleases.byIndex(by.namespace, namespace);
     const accessTo = ({ spec }: HelmRelease, each: AbortSignal): Promise<Access> =>
       readAccess(spec, { parent, chartNamespace: chartNamespaceOf(release, informers) }, each);
     const log = deps.log.with({ release: keyTextOf(release), cluster: cluster.metadata.name });
-    return await runner.carryOut(release, { ...tools, parent, child, accessOf: accessTo, others, events, clock, log }, signal);
+    const shared = { parent, child, events, clock, log };
+    const result = await runner.carryOut(release, { ...tools, ...shared, accessOf: accessTo, others }, signal);
+    const isDrifted = isConditionTrue(release.status?.conditions, conditionTypes.drifted);
+    if (result.type !== "done" || release.metadata.deletionTimestamp !== undefined || !isDrifted) return result;
+    // Found by the agent, which watches the cluster.
+    const memory = new AppliedMemory();
+    return await keepReleased({ ...shared, release, discovery, memory, backoff: context.backoff, isDeliverer: true }, signal);
   } finally {
     const left = (running.get(namespace) ?? 1) - 1;
     if (left > 0) running.set(namespace, left);
