@@ -105,6 +105,16 @@ test("with a secret of its own namespace the parent pushes the release", async (
   expect(JSON.stringify(await releases())).not.toContain(user.password);
 });
 
+test("the agent sees what somebody edits of a release, and the parent puts it back", async () => {
+  const child = bed.children[0]!.client;
+  await child.patch(ConfigMap, settings, { type: "merge", body: { data: { colour: "red" } } }, bed.signal);
+  await eventually("the edit is put back", async () => (await inChild())?.data?.["colour"] === "blue");
+  await eventually("condition Drifted says so", async () => {
+    const condition = (await releases())[0]?.status?.conditions?.find(({ type }) => type === "Drifted");
+    return condition?.status === "False" ? true : undefined;
+  });
+});
+
 test("a cluster that takes over itself gets to read that one secret, and loses it with the release", async () => {
   await bed.parent.patch(ManagedCluster, cluster, { type: "merge", body: { spec: { syncMode: "Pull" } } }, bed.signal);
   await change({ version: "1.1.0" });
