@@ -80,7 +80,8 @@ export async function keepAsDelivered<T extends Described, D extends Drifted>(
 ): Promise<Result> {
   const { drift } = policyOf(delivered.object.spec);
   const context = { delivered, deps };
-  if (drift === "Off") return say({ status: "False", reason: "AsDescribed", message: "Drift is not looked for" }, context, signal);
+  if (drift === "Off")
+    return say({ status: "False", reason: "AsDescribed", message: "Drift is not looked for" }, context, signal);
   const found = await delivered.find(signal);
   const more = delivered.statusWith?.([]) ?? {};
   if (found.drifted.length === 0) {
@@ -177,6 +178,6 @@ async function say<T extends Described, D extends Drifted>(
   const observedGeneration = object.metadata.generation ?? 0;
   const condition = { type: conditionTypes.drifted, status, reason, message, observedGeneration };
   const wanted = { ...more, ...(isNews ? { conditions: setCondition(conditions, condition, clock.now()) } : {}) };
-  await patchStatusIfChanged(parent, { type, object, status: wanted as T["status"] }, signal);
+  await patchStatusIfChanged(parent, { type, object, status: wanted }, signal);
   return done;
 }

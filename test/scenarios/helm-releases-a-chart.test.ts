@@ -149,7 +149,10 @@ test("what somebody edits or deletes of a release is put back, custom resources 
   await eventually("the edit is put back", async () => (await inChild())?.data?.["colour"] === "blue");
   await child.delete(ConfigMap, settings, {}, bed.signal);
   const again = await eventually("it is made again", inChild);
-  expect(again.metadata.annotations).toMatchObject({ "meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "apps" });
+  expect(again.metadata.annotations).toMatchObject({
+    "meta.helm.sh/release-name": "web",
+    "meta.helm.sh/release-namespace": "apps",
+  });
   const admin = bed.children[0]!.controlPlane.admin;
   const toy = "/apis/example.com/v1/namespaces/apps/toys/robot";
   await admin.patch(toy, { spec: { wheels: 3 } });
@@ -159,7 +162,9 @@ test("what somebody edits or deletes of a release is put back, custom resources 
   });
   const { items } = await bed.parent.list(Event, { namespace: "child-1" }, bed.signal);
   const told = items.filter(({ reason }) => reason === "DriftCorrected").map(({ message }) => message);
-  expect(told).toContain("ConfigMap apps/web-settings was changed by kubectl-edit: /data/colour is red instead of blue; put back");
+  expect(told).toContain(
+    "ConfigMap apps/web-settings was changed by kubectl-edit: /data/colour is red instead of blue; put back",
+  );
   expect((await release())?.status).toMatchObject({ phase: "deployed", version: 8 });
 });
 
@@ -167,7 +172,12 @@ test("with drift Report an edit is said and stays, and what somebody else did wi
   const { apiVersion, kind } = Subscription;
   const subscription = { namespace: SHOP, name: "web" };
   const policy = (drift: string): Promise<unknown> =>
-    bed.parent.patch(Subscription, subscription, { type: "merge", body: { apiVersion, kind, spec: { delivery: { drift } } } }, bed.signal);
+    bed.parent.patch(
+      Subscription,
+      subscription,
+      { type: "merge", body: { apiVersion, kind, spec: { delivery: { drift } } } },
+      bed.signal,
+    );
   await policy("Report");
   await eventually("the release knows the policy", async () => (await release())?.spec.delivery?.drift === "Report");
   const child = bed.children[0]!.client;

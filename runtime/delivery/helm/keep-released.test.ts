@@ -37,7 +37,12 @@ function bedOf({ delivery, isDeliverer = true }: { readonly delivery?: DeliveryP
   const record = gzipSync(JSON.stringify({ manifest })).toString("base64");
   const installed: readonly (KubeObject & Record<string, unknown>)[] = [
     { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "apps", name: "settings" }, data: { colour: "blue" } },
-    { apiVersion: "apps/v1", kind: "Deployment", metadata: { namespace: "other", name: "web" }, spec: { replicas: 2, image: "a" } },
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { namespace: "other", name: "web" },
+      spec: { replicas: 2, image: "a" },
+    },
     {
       apiVersion: "v1",
       kind: "Secret",
@@ -51,7 +56,7 @@ function bedOf({ delivery, isDeliverer = true }: { readonly delivery?: DeliveryP
   const metadata = { namespace: "paris", name: "web", generation: 1 };
   const unsaid = { apiVersion, kind, metadata, spec } as unknown as HelmRelease;
   const status = { phase: "deployed", version: 3, observedGeneration: 1, releasedHash: releaseHash(unsaid) };
-  parent.make({ ...unsaid, status } as unknown as KubeObject & Record<string, unknown>, "test");
+  parent.make({ ...unsaid, status }, "test");
   const stored = (): HelmRelease => {
     const release = parent.object("HelmRelease", "web") as unknown as HelmRelease;
     return { ...release, metadata: { ...release.metadata, generation: 1 } };

@@ -1,7 +1,7 @@
 // What charts installed in this cluster is watched and kept so, in every sync mode; in Push what differs is only said, and the parent puts
 // it back.
 
-import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
+import type { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { kindKey, WatchedKinds, type Marked } from "#agent/controllers/feed-status/watched-kinds.ts";
@@ -11,6 +11,7 @@ import { CorrectionBackoff } from "#delivery/correction-backoff.ts";
 import { keepReleased } from "#delivery/helm/keep-released.ts";
 import { releaseKeyOf, releaseKeyText } from "#delivery/helm/release-plan.ts";
 import { childIdentityOf } from "#delivery/identity.ts";
+import { entryOf } from "#delivery/plan.ts";
 import { whoDelivers } from "#delivery/who-delivers.ts";
 import { createController, done, source, type Controller, type Result } from "#kube/controller.ts";
 import { createDiscovery } from "#kube/discovery.ts";
@@ -39,14 +40,18 @@ export function helmDriftController(deps: HelmDriftDeps): Controller {
   const backoff = new CorrectionBackoff();
   /** Of which something changed, in the cluster or on the parent: the others are not looked at. */
   const suspects = new Set<string>();
-  const kindsOf = new Map<string, readonly InventoryEntry[]>();
-  let running: AbortSignal | undefined;
+  const kinds = createKindsInUse(watched);
+
+  function suspect(release: HelmRelease): string {
+    suspects.add(keyTextOf(release));
+    return keyTextOf(release);
+  }
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     const release = helmReleases.get(key);
     if (release === undefined || release.metadata.deletionTimestamp !== undefined) {
       suspects.delete(key);
-      if (kindsOf.delete(key)) await watchKinds(signal);
+      await kinds.note(key, [], signal);
       return done;
     }
     const [cluster] = managedClusters.list();
@@ -62,7 +67,7 @@ export function helmDriftController(deps: HelmDriftDeps): Controller {
           backoff,
           isDeliverer: whoDelivers(cluster) === "agent",
           log: log.with({ release: key }),
-          onObjects: (objects) => noteKinds(key, objects, signal),
+          onObjects: (objects) => kinds.note(key, objects, signal),
         },
         signal,
       );
@@ -74,39 +79,20 @@ export function helmDriftController(deps: HelmDriftDeps): Controller {
     }
   }
 
-  async function noteKinds(key: string, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
-    const kinds = objects.map(({ apiVersion, kind, metadata: { name } }) => ({ apiVersion, kind, name }));
-    kindsOf.set(key, [...new Map(kinds.map((entry) => [kindKey(entry), entry])).values()]);
-    await watchKinds(signal);
-  }
-
-  function watchKinds(signal: AbortSignal): Promise<void> {
-    return watched.keepOnly(new Map([...kindsOf.values()].flat().map((entry) => [kindKey(entry), entry])), running ?? signal);
-  }
-
   const controller = createController({
     ...deps,
     name: "helm-drift",
-    sources: [
-      source(helmReleases, (release, change) => {
-        if (!isReleasedAnew(change)) return [];
-        suspects.add(keyTextOf(release));
-        return [keyTextOf(release)];
-      }),
-    ],
+    sources: [source(helmReleases, (release, change) => (isReleasedAnew(change) ? [suspect(release)] : []))],
     reconcile,
   });
   return {
     ...controller,
     run: async (signal) => {
-      running = signal;
+      kinds.run(signal);
       const unsubscribe = watched.subscribe((owner, { isBeyondStatus }) => {
         if (!isBeyondStatus) return;
-        for (const release of helmReleases.list()) {
-          if (releaseKeyText(releaseKeyOf(release)) !== owner) continue;
-          suspects.add(keyTextOf(release));
-          controller.enqueue(keyTextOf(release));
-        }
+        for (const release of helmReleases.list().filter((each) => releaseKeyText(releaseKeyOf(each)) === owner))
+          controller.enqueue(suspect(release));
       });
       try {
         await controller.run(signal);
@@ -114,6 +100,29 @@ export function helmDriftController(deps: HelmDriftDeps): Controller {
         unsubscribe();
         await watched.stop();
       }
+    },
+  };
+}
+
+interface KindsInUse {
+  /** Until then watches end with the signal that they are noted with. */
+  run(signal: AbortSignal): void;
+  /** What one release consists of now. */
+  note(key: string, objects: readonly KubeObject[], signal: AbortSignal): Promise<void>;
+}
+
+/** Watches the kinds of all releases, and no others. */
+function createKindsInUse(watched: WatchedKinds): KindsInUse {
+  const kindsOf = new Map<string, readonly InventoryEntry[]>();
+  let running: AbortSignal | undefined;
+  return {
+    run: (signal) => {
+      running = signal;
+    },
+    note: async (key, objects, signal) => {
+      if (objects.length === 0 && !kindsOf.delete(key)) return;
+      if (objects.length > 0) kindsOf.set(key, objects.map(entryOf));
+      await watched.keepOnly(new Map([...kindsOf.values()].flat().map((entry) => [kindKey(entry), entry])), running ?? signal);
     },
   };
 }
