@@ -63,7 +63,7 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
   await using helmTools = createHelmTools({ binary: options.helm, searchPath: options.helmPath, metrics, clock });
   await runManager(
     {
-informers: [nodes, ...Object.values(informers), ...(capacity?.informers ?? [])],
+      informers: [nodes, ...Object.values(informers), ...(capacity?.informers ?? [])],
       controllers: [...deliveryControllers(delivery), ...chartControllers({ ...delivery, helmTools })],
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),

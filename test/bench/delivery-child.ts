@@ -62,7 +62,8 @@ export async function startLightChildren(): Promise<LightChildren> {
     const child = children.get(name) ?? { objects: new Map(), watches: new Set(), version: 1 };
     children.set(name, child);
     if (path === "/api/v1") send(response, 200, RESOURCES);
-    else if (path === "/api/v1/configmaps" && searchParams.has("watch")) watch(child, { response, since: Number(searchParams.get("resourceVersion") ?? 0) });
+    else if (path === "/api/v1/configmaps" && searchParams.has("watch"))
+      watch(child, { response, since: Number(searchParams.get("resourceVersion") ?? 0) });
     else if (path === "/api/v1/configmaps") send(response, 200, list(child));
     else {
       const [, namespace = "", objectName = ""] = OBJECT.exec(path) ?? [];

@@ -115,7 +115,10 @@ export class WatchedKinds {
 
   #tell(change: Change<KubeObject>): void {
     const beyond = { isBeyondStatus: isBeyondStatus(change) };
-    const versions = [...(change.type === "deleted" ? [] : [change.object]), ...(change.type === "added" ? [] : [change.previous])];
+    const versions = [
+      ...(change.type === "deleted" ? [] : [change.object]),
+      ...(change.type === "added" ? [] : [change.previous]),
+    ];
     for (const owner of new Set(versions.map((object) => this.#marked.ownerOf(object)))) {
       if (owner !== undefined) for (const listener of this.#listeners) listener(owner, beyond);
     }
