@@ -3,12 +3,13 @@
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { specHash } from "#api/apps/v1alpha1/spec-hash.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { parseKey } from "#api/meta.ts";
+import { parseKey, type Condition } from "#api/meta.ts";
 import type { Client } from "#kube/client.ts";
 import { setCondition } from "#kube/conditions.ts";
 import { patchStatusIfChanged, type StatusMembers } from "#kube/write-if-changed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { unbound, type Decision } from "./decision.ts";
+import { failoverCondition, type FailoverReport } from "./failover/report.ts";
 import { scheduledCondition } from "./scheduled-condition.ts";
 import { clusterOf, type Snapshot } from "./snapshot.ts";
 
@@ -40,9 +41,28 @@ export function statusOf(subscription: Subscription, decision: Decision, now: nu
   const conditions = setCondition(subscription.status?.conditions, condition, now);
   // Who is refused or waits keeps bindings and hash as they are: whoever reads them still sees what was scheduled last.
   if (decision.type !== "bound") return { conditions };
-  const { clusters, replicas } = decision;
+  const { clusters, replicas, failover } = decision;
   const bindings = { bindingClusters: clusters, replicas, desiredReleases: clusters.length };
-  return { ...bindings, specHash: specHash(subscription.spec), conditions };
+  const bound = { ...bindings, specHash: specHash(subscription.spec), conditions };
+  return failover === undefined ? bound : { ...bound, ...failoverStatus(subscription, failover, { conditions, now }) };
+}
+
+interface Stated {
+  readonly conditions: readonly Condition[];
+  readonly now: number;
+}
+
+function failoverStatus(
+  subscription: Subscription,
+  report: FailoverReport,
+  { conditions, now }: Stated,
+): StatusMembers<Subscription> {
+  const { moves } = report;
+  const condition = failoverCondition(subscription, report);
+  return {
+    failover: moves.length === 0 ? undefined : moves,
+    conditions: condition === undefined ? conditions : setCondition(conditions, condition, now),
+  };
 }
 
 /** What we are about to take away is asked for once more, live: a cache that lags behind must not remove anything. */
@@ -51,7 +71,10 @@ async function confirmUnbinding({ client, decision, snapshot }: BindOptions, sig
   for (const { cluster } of unbound(decision)) {
     const live = await client.get(ManagedCluster, parseKey(cluster), signal);
     const known = snapshot.get(cluster);
-    const isAsKnown = live === undefined ? known === undefined || known.isDeleting : sameForSelection(clusterOf(live), known);
+    const isLeft = decision.failover?.unbound.includes(cluster) === true;
+    // Left because it does not work: then it must still be so.
+    const isSame = isLeft ? deepEqual : sameForSelection;
+    const isAsKnown = live === undefined ? known === undefined || known.isDeleting : isSame(clusterOf(live), known);
     if (!isAsKnown) throw new Error(`ManagedCluster ${cluster} is not what the cache says: not unbinding it`);
   }
 }

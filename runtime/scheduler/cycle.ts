@@ -15,11 +15,11 @@ import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
 import { unbound, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
+import { announceFailover, failoverDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
 import { needsOf } from "./feed-needs.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import type { Bindings } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
-import { schedule } from "./schedule.ts";
 import { problemOf } from "./scheduled-condition.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
@@ -34,6 +34,7 @@ export interface CycleDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly bindings: Bindings;
+  readonly scheduling: GuardedScheduling;
   /** undefined: it is another scheduler's. */
   readonly profileOf: (subscription: Subscription) => Profile | undefined;
 }
@@ -43,7 +44,7 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings } = deps;
+  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings, scheduling } = deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
     help: "Time from taking a Subscription off the queue to its decision, without writing it",
@@ -57,19 +58,24 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       return;
     }
     const priority = subscription.spec.priority ?? 0;
+    let decision: Decision | undefined;
     try {
       const bases = await basesOf(subscription, client, signal);
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
       const needs = needsOf(feedInventories.get(key));
-      const decision = schedule(withReplicasOf(subscription, bases, existing), { snapshot, profile, existing, bindings, needs });
+      const known = withReplicasOf(subscription, bases, existing);
+      decision = scheduling.schedule(known, { snapshot, profile, existing, bindings, needs });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });
-      if (isLookedAtAgain(decision)) queue.park(key, priority);
+      const delayMs = failoverDelayMs(decision, clock.now());
+      if (delayMs !== undefined) queue.later(key, { priority, delayMs });
+      else if (isLookedAtAgain(decision)) queue.park(key, priority);
       else queue.done(key);
     } catch (error) {
+      scheduling.undo(decision);
       if (signal.aborted) return;
       // Somebody wrote it meanwhile, or our cache is behind: decided again with what comes.
       if (!isConflict(error)) log.warn("scheduling.failed", { subscription: key, error });
@@ -95,6 +101,7 @@ function announce(
     log.info("scheduling.no-cluster", { subscription: key, reason: message });
     events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
   }
+  announceFailover(subscription, decision, { events, log });
   if (decision.type !== "bound") return;
   for (const { cluster, verdict } of unbound(decision))
     log.info("scheduling.unbound", { subscription: key, cluster, reason: verdict.reason });

@@ -1,5 +1,7 @@
 // Decision: which clusters a Subscription is bound to, and for every cluster why or why not. Data; pure.
 
+import type { FailoverReport } from "./failover/report.ts";
+
 /** What a plugin says about one cluster. */
 export type Fit = { readonly fits: true } | { readonly fits: false; readonly reason: string };
 
@@ -72,6 +74,8 @@ export interface BoundDecision {
   readonly shortfall?: Problem;
   /** Nothing is bound: what would help. */
   readonly advice?: readonly string[];
+  /** Absent: failover is not declared, and nothing of it is left. */
+  readonly failover?: FailoverReport;
 }
 
 export type Decision =

@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
+import type { FleetLimits } from "./failover/fleet-guard.ts";
 import { packageVersion } from "#std/version.ts";
 
 const schema = z.object({
@@ -24,6 +25,28 @@ const schema = z.object({
     .min(1)
     .default("default")
     .describe("Subscriptions with this spec.schedulerName are ours; of a profile in --config, when it does not say its own"),
+  failoverPerMinute: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(30)
+    .describe("How many clusters Subscriptions begin to leave in a minute, all together; 0: nothing fails over"),
+  failoverSilentPercent: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100)
+    .default(30)
+    .describe(
+      "While a larger share of the clusters is silent at once, nothing fails over: that is rather our network than theirs",
+    ),
+  failoverSilentClusters: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(2)
+    .describe("Fewer silent clusters than this never hold failover back, whatever their share"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
   upstreamDividing: booleanOption(false).describe(
     "Static dividing rounds as upstream does, from nothing each time; otherwise by the largest remainder, moving as few replicas as it can",
@@ -31,6 +54,14 @@ const schema = z.object({
 });
 
 export type SchedulerOptions = z.output<typeof schema>;
+
+export function fleetLimitsOf(options: SchedulerOptions): FleetLimits {
+  return {
+    evictionsPerMinute: options.failoverPerMinute,
+    silentPercentMax: options.failoverSilentPercent,
+    silentClustersMin: options.failoverSilentClusters,
+  };
+}
 
 export const schedulerCommand = {
   name: "scheduler",

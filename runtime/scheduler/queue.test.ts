@@ -77,4 +77,20 @@ describe("SchedulingQueue", () => {
     queue.add("b", 0);
     expect((await Promise.all(takers)).toSorted()).toEqual(["a", "b"]);
   });
+
+  test("what has a time comes back then, and sooner when something changes; a far time is looked at on the way (QUE-3)", async () => {
+    queue.add("a", 0);
+    await take();
+    queue.later("a", { priority: 0, delayMs: 30_000 });
+    now += 29_000;
+    expect(await take()).toBeUndefined();
+    now += 1_000;
+    expect(await take()).toBe("a");
+    queue.later("a", { priority: 0, delayMs: 30_000 });
+    queue.add("a", 0);
+    expect(await take()).toBe("a");
+    queue.later("a", { priority: 0, delayMs: 3_600_000 });
+    now += 5 * 60_000;
+    expect(await take()).toBe("a");
+  });
 });

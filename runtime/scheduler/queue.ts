@@ -114,6 +114,13 @@ export class SchedulingQueue {
     this.#wait(key, { priority, place: "unschedulable", dueAt: this.#clock.monotonic() + UNSCHEDULABLE_MAX_MS });
   }
 
+  /** Nothing to do before then: again at its time, or when something changes. */
+  later(key: string, { priority, delayMs }: { readonly priority: number; readonly delayMs: number }): void {
+    this.#attempts.delete(key);
+    const dueAt = this.#clock.monotonic() + Math.min(delayMs, UNSCHEDULABLE_MAX_MS);
+    this.#wait(key, { priority, place: "unschedulable", dueAt });
+  }
+
   #wait(key: string, waiting: Waiting): void {
     if (!this.#again.has(key)) this.#waiting.set(key, waiting);
     this.#letGo(key);

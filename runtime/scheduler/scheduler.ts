@@ -13,7 +13,8 @@ import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { createCycle } from "#scheduler/cycle.ts";
-import type { SchedulerOptions } from "#scheduler/options.ts";
+import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from "#scheduler/failover/guarded.ts";
+import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } from "#scheduler/wake.ts";
@@ -59,12 +60,15 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   };
 
   const bindings = new BindingCounts();
-  const cycle = createCycle({ client, ...caches, queue, events, metrics, clock, log, bindings, profileOf });
-  const wake = wakers(subscriptions, { enqueue, queue });
+  const scheduling = createGuardedScheduling(fleetLimitsOf(options), clock);
+  const shared = { client, ...caches, queue, events, metrics, clock, log };
+  const cycle = createCycle({ ...shared, bindings, scheduling, profileOf });
+  const wake = wakers(caches, { enqueue, queue, scheduling });
 
   async function runQueue(signal: AbortSignal): Promise<void> {
     // Clusters first: the first decision must already see all of them.
     await Promise.all(informers.map((informer) => informer.whenSynced(signal)));
+    scheduling.start(managedClusters.list());
     const count = (change: Change<Subscription>): void => {
       bindings.onChange(change);
     };
@@ -113,23 +117,31 @@ interface Wakers {
 interface Woken {
   readonly enqueue: (subscription: Subscription) => void;
   readonly queue: SchedulingQueue;
+  readonly scheduling: GuardedScheduling;
+}
+
+interface Caches {
+  readonly subscriptions: Informer<Subscription>;
+  readonly managedClusters: Informer<ManagedCluster>;
 }
 
 /** Who has to be decided again when something changes. */
-function wakers(subscriptions: Informer<Subscription>, { enqueue, queue }: Woken): Wakers {
+function wakers({ subscriptions, managedClusters }: Caches, { enqueue, queue, scheduling }: Woken): Wakers {
   return {
     onSubscription: (change) => {
       if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
-      else if (change.type === "added" || isScheduled(change)) enqueue(change.object);
+      else if (change.type === "added" || isScheduled(change) || isMoveReported(change)) enqueue(change.object);
     },
     onCluster: (change) => {
       const versions = clustersToWakeFor(change);
       const roomy = clusterWithOtherRoom(change);
       if (versions.length === 0 && roomy === undefined) return;
+      const isFleetChanged = versions.length > 0 && scheduling.observe(managedClusters.list());
       for (const subscription of subscriptions.list()) {
+        const isHeldOrFree = isFleetChanged && subscription.spec.failover?.enabled === true;
         const isMoved = versions.some((cluster) => isAffected(subscription, cluster));
         const isPlaced = roomy === undefined || !waitsForRoom(subscription) || !isAffected(subscription, roomy);
-        if (isMoved || !isPlaced) enqueue(subscription);
+        if (isHeldOrFree || isMoved || !isPlaced) enqueue(subscription);
       }
     },
     onInventory: (change) => {

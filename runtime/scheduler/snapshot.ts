@@ -7,6 +7,8 @@ import { conditionTypes } from "#api/names.ts";
 export interface Cluster {
   /** `namespace/name`. */
   readonly key: string;
+  /** Its uid, as reports name it. */
+  readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   /** Status of condition Ready; Unknown when there is none. */
@@ -31,6 +33,7 @@ export function takeSnapshot(managedClusters: readonly ManagedCluster[]): Snapsh
 export function clusterOf({ metadata, spec, status }: ManagedCluster): Cluster {
   return {
     key: `${metadata.namespace ?? ""}/${metadata.name}`,
+    id: spec.clusterId,
     labels: metadata.labels ?? {},
     taints: spec.taints ?? [],
     ready: status?.conditions?.find(({ type }) => type === conditionTypes.ready)?.status ?? "Unknown",

@@ -61,9 +61,10 @@ export type Failover = Immutable<z.output<typeof Failover>>;
 const move = z.object({
   cluster: z.string().describe("namespace/name of the ManagedCluster that is left."),
   phase: z
-    .enum(["Leaving", "Left"])
+    .enum(["Leaving", "Left", "Returning"])
     .describe(
-      "Leaving: bound until its replacement is Available. Left: not bound any more; what is there is removed when it returns.",
+      "Leaving: bound until its replacement is Available. Left: not bound any more; what is there is removed when it answers again. " +
+        "Returning: it took over, works, and gives the work back as soon as that is Available in the old cluster.",
     ),
   since: timestamp.describe("When that began."),
   to: z.array(z.string()).optional().describe("Clusters that take over, as namespace/name; none: nobody could."),
