@@ -44,7 +44,8 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings, scheduling } = deps;
+  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings, scheduling } =
+    deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
     help: "Time from taking a Subscription off the queue to its decision, without writing it",
