@@ -25,7 +25,7 @@ interface FailoverStory {
   readonly tolerations?: readonly Toleration[];
   /** A Replication to so many clusters, those that have it first; absent: to all. */
   readonly take?: number;
-  /** A Dividing of one feed: what each cluster has now; the plugin of this test shares six evenly, at most `room` to each. */
+  /** A Dynamic Dividing of six of one feed: what each bound cluster has now, and how many more each could take. */
   readonly replicas?: readonly number[];
   readonly room?: number;
   readonly moves?: readonly Move[];
@@ -64,21 +64,10 @@ const takeSome = (count: number): Plugin => ({
   },
 });
 
-/** Stands for dividing: who has some keeps it, what is missing is shared out evenly. */
-const divide = (room: number): Plugin => ({
-  name: "Divide",
-  assign: ({ candidates, subscription: { status } }) => {
-    const keys = candidates.map(({ cluster }) => cluster.key);
-    const known = status?.replicas?.[FEED];
-    const shares = keys.map((key) => known?.[status?.bindingClusters?.indexOf(key) ?? -1] ?? 0);
-    for (let missing = DESIRED - shares.reduce((sum, each) => sum + each, 0); missing > 0; missing -= 1) {
-      const least = shares.indexOf(Math.min(...shares));
-      if (least === -1 || (shares[least] ?? 0) >= room) break;
-      shares[least] = (shares[least] ?? 0) + 1;
-    }
-    return { type: "assigned", clusters: keys, replicas: { [FEED]: shares } };
-  },
-});
+const dividing = {
+  schedulingStrategy: "Dividing",
+  dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy: "Spread" } },
+};
 
 function subscriptionFor(story: FailoverStory): Subscription {
   const { bound, failover, tolerations = [], moves = [], available = [], replicas } = story;
@@ -88,7 +77,7 @@ function subscriptionFor(story: FailoverStory): Subscription {
       feeds: [feed],
       clusterTolerations: tolerations,
       ...(failover === undefined ? {} : { failover }),
-      ...(replicas === undefined ? {} : { schedulingStrategy: "Dividing", replicas: { [FEED]: replicas } }),
+      ...(replicas === undefined ? {} : { ...dividing, replicas: { [FEED]: replicas } }),
     },
   });
   const feedStatusDetails = bound.map((name) => ({
@@ -103,12 +92,14 @@ function subscriptionFor(story: FailoverStory): Subscription {
 function decide(story: FailoverStory): { readonly subscription: Subscription; readonly decision: Decision } {
   const subscription = subscriptionFor(story);
   const { take, replicas, room = DESIRED, fleet = {} } = story;
-  const special = take !== undefined ? [takeSome(take)] : replicas !== undefined ? [divide(room)] : [];
+  const special = take === undefined ? [] : [takeSome(take)];
   const clusters = Object.fromEntries(Object.entries(story.clusters).map(([name, text]) => [name, clusterOf(text)]));
   const { held, free = 10, quietBefore = "00:00" } = fleet;
   const decision = scheduleWithFailover(subscription, {
     snapshot: takeSnapshot(clustersOf({ clusters, subscription: {} })),
     profile: { ...defaultProfile("default"), plugins: pluginsAtTheirPoints([...special, ...defaultPlugins]) },
+    needs: replicas === undefined ? [] : [{ feed: FEED, desiredReplicas: DESIRED }],
+    capacities: { of: () => ({ type: "fits", replicas: room }) },
     now: NOW,
     fleet: { notBefore: at(quietBefore), free, nextAt: free > 0 ? NOW : NOW + 20_000, ...(held === undefined ? {} : { held }) },
   });
