@@ -85,12 +85,14 @@ function divided(desired: number, before: readonly Place[], rules: CapacityRules
 
 /** One replica each for so many clusters that have none, the best first. */
 function startsOf(missing: number, places: readonly Place[], rules: CapacityRules): readonly number[] {
+  if (missing <= 0) return places.map(() => 0);
   const single = places.map((one) => (isUsed(one) ? { ...one, room: 0 } : { ...one, room: Math.min(1, one.room) }));
   return place(missing, single, { ...rules, strategy: "Binpack" });
 }
 
 /** As many clusters as are wanted keep one replica. */
 function withFloors(wanted: number, places: readonly Place[]): readonly Place[] {
+  if (wanted <= 0) return places;
   const kept = new Set(
     places
       .filter(isUsed)
@@ -103,6 +105,7 @@ function withFloors(wanted: number, places: readonly Place[]): readonly Place[] 
 
 /** What is taken away has its room again. */
 function changed(places: readonly Place[], amounts: readonly number[]): readonly Place[] {
+  if (amounts.every((amount) => amount === 0)) return places;
   return places.map((one, index) => {
     const amount = amounts[index] ?? 0;
     return { ...one, now: one.now + amount, room: one.isKnown ? one.room - amount : 0 };

@@ -91,6 +91,7 @@ function moveTogether(wanted: number, open: readonly Cell[], counts: readonly Co
 
 /** `zone a 5, b 1 although maxSkew is 1`, of each hard constraint that does not hold for these replicas. */
 export function unevenTexts(places: readonly Place[], constraints: readonly Constraint[]): readonly string[] {
+  if (!constraints.some(({ isHard }) => isHard)) return [];
   const cells = cellsOf(places, constraints, () => 0);
   return constraints.flatMap((constraint, index) => new Counts(constraint, index, cells).uneven() ?? []);
 }
