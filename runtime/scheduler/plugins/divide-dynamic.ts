@@ -11,6 +11,7 @@ import { chooseClusters, type Choice } from "#scheduler/divide/choose.ts";
 import { isDivisible, previousOf, replicasOf, shortfallOf, type Divisible } from "#scheduler/divide/divided.ts";
 import type { Constraint } from "#scheduler/divide/places.ts";
 import type { DividingReason } from "#scheduler/divide/reasons.ts";
+import { SharedRoom } from "#scheduler/divide/shared-room.ts";
 import type { AssignInput, Assignment, Candidate, Plugin } from "#scheduler/plugin.ts";
 import { shortList } from "#std/short-list.ts";
 
@@ -43,9 +44,14 @@ function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
   const silence = nobodyKnown(input, { divisible, candidates: kept });
   if (silence !== undefined) return silence;
   const rules = rulesOf(dividing, others);
-  const divisions = divisible.map((need) =>
-    divideByCapacity({ feed: need.feed, desired: need.desiredReplicas, clusters: capableOf(input, need, kept) }, rules),
-  );
+  const room = new SharedRoom();
+  const divisions = divisible.map((need) => {
+    const alone = capableOf(input, need, kept);
+    const clusters = alone.map((cluster) => ({ ...cluster, capacity: room.of(cluster.key, cluster.capacity) }));
+    const division = divideByCapacity({ feed: need.feed, desired: need.desiredReplicas, clusters }, rules);
+    room.take(division, (cluster) => input.capacities.of(cluster, need.feed));
+    return division;
+  });
   const used = usedBy(divisions);
   const isNeeded = divisible.some(({ desiredReplicas }) => desiredReplicas > 0);
   const clusters = kept
