@@ -18,21 +18,22 @@ const chartDirectory = join(examples, "03-helm-chart");
 const objectsOf = (example: string): KubeObject[] =>
   parseAllDocuments(readFileSync(join(example, "objects.yaml"), "utf8")).map((document) => document.toJS() as KubeObject);
 const weightDirectory = join(examples, "06-divide-by-weight");
+const failoverDirectory = join(examples, "08-failover");
 const written = objectsOf(directory);
 const divided = objectsOf(weightDirectory);
+const moved = objectsOf(failoverDirectory);
 const charts = objectsOf(chartDirectory);
 const kinds = [Manifest, Subscription, HelmChart, Globalization] as readonly Kind[];
 
-test.each([...written, ...charts, ...divided].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(
-  "%s is valid",
-  (_name, object) => {
-    const result = parseObject(
-      kinds.find(({ kind }) => kind === object.kind)!,
-      object,
-    );
-    expect(result.valid ? "" : formatProblems(result.problems)).toBe("");
-  },
-);
+test.each(
+  [...written, ...charts, ...divided, ...moved].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const),
+)("%s is valid", (_name, object) => {
+  const result = parseObject(
+    kinds.find(({ kind }) => kind === object.kind)!,
+    object,
+  );
+  expect(result.valid ? "" : formatProblems(result.problems)).toBe("");
+});
 
 test("the program of drift-and-deletion says what its YAML says", async () => {
   const program = (await import(join(directory, "objects.ts"))) as {
@@ -71,4 +72,16 @@ test("the program of divide-by-weight says what its YAML says", async () => {
     { apiVersion, kind: "Manifest", ...manifestOf(deployment()) },
     { apiVersion, kind: "Subscription", ...subscription() },
   ]).toEqual(divided);
+});
+
+test("the program of failover says what its YAML says", async () => {
+  const { manifest, subscription } = (await import(join(failoverDirectory, "objects.ts"))) as {
+    readonly manifest: object;
+    readonly subscription: () => object;
+  };
+  const { apiVersion } = Subscription;
+  expect([
+    { apiVersion, kind: "Manifest", ...manifest },
+    { apiVersion, kind: "Subscription", ...subscription() },
+  ]).toEqual(moved);
 });

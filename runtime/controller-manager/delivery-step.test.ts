@@ -16,6 +16,7 @@ interface Story {
   readonly deletingFor?: number;
   readonly removed?: boolean;
   readonly forced?: boolean;
+  readonly left?: boolean;
   readonly delivered?: number;
 }
 
@@ -61,6 +62,7 @@ testGolden("controllers/description.md", (lines) => {
     now: NOW,
     lostClusterGraceMs: 30_000,
     isForced: story.forced ?? false,
+    isLeft: story.left ?? false,
   });
   switch (step.type) {
     case "abandon":

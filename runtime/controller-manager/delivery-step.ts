@@ -29,11 +29,15 @@ export interface DeliveryView {
   readonly isInChild: boolean;
   /** Somebody asked not to wait for the cluster. */
   readonly isForced: boolean;
+  /** Its work runs in another cluster, because this one did not work. */
+  readonly isLeft: boolean;
 }
 
 /**
  * (DST-1) Only what is being deleted, by a live instruction, is ever removed from a child or let go.
  * (DST-2) A silent child is waited for, but not for ever: after the grace the deletion completes without it.
+ * (DST-3) What failover took away from a silent child is waited for as long as it takes: forgotten, the child would come back and run a
+ *         second copy.
  */
 export function planDeliveryStep(delivered: Delivered, view: DeliveryView): DeliveryStep {
   const deliverer = view.cluster === undefined ? undefined : whoDelivers(view.cluster);
@@ -46,6 +50,7 @@ export function planDeliveryStep(delivered: Delivered, view: DeliveryView): Deli
   if (view.cluster === undefined) return { type: "abandon", reason: "the cluster is no longer registered" };
   const silence = silenceOf(delivered, view.cluster, view.now);
   if (silence !== undefined) {
+    if (view.isLeft) return { type: "wait" };
     const remainingMs = view.lostClusterGraceMs - silence;
     if (remainingMs > 0) return { type: "wait-for-child", delayMs: remainingMs };
     return { type: "abandon", reason: `cluster ${view.cluster.metadata.name} cannot be reached` };

@@ -259,6 +259,67 @@ test(
   EXAMPLE_MS_MAX,
 );
 
+const expectLeader = (expected: readonly string[]): Promise<unknown> =>
+  inChildren(["get", "configmap", "leader", "--ignore-not-found", "--output", "jsonpath={.metadata.name}"], expected);
+
+/** Its cluster must be empty: the work goes to the other one, and that alone has it. */
+async function failover(down: () => Promise<unknown>, moveBack: () => Promise<unknown>): Promise<void> {
+  const bound = await parent.run(["get", "subscription", "leader", "--output", "jsonpath={.status.bindingClusters[0]}"]);
+  const [namespace = "", name = ""] = bound.split("/");
+  const isFirst = name === bed.children[0]?.name;
+  const here = isFirst ? ["leader", ""] : ["", "leader"];
+  const there = here.toReversed();
+  await expectLeader(here);
+  const taint = (taints: unknown): Promise<unknown> =>
+    parent.run([
+      "--namespace",
+      namespace,
+      "patch",
+      "managedcluster",
+      name,
+      "--type",
+      "merge",
+      "--patch",
+      JSON.stringify({ spec: { taints } }),
+    ]);
+  await taint([{ key: "maintenance", effect: "NoExecute" }]);
+  await expectLeader(there);
+  await taint(null);
+  await moveBack();
+  await expectLeader(here);
+  await down();
+  await expectLeader(["", ""]);
+}
+
+test(
+  "08-failover, as a program: the work moves, and returns",
+  async () => {
+    await using example = await open(join(examples, "08-failover"), { kubeconfigs: directory });
+    await example.up();
+    await example.up({}, { expectNoChanges: true });
+    await failover(
+      () => example.pulumi.destroy(),
+      () => example.up({ afterRecovery: "MoveBack" }),
+    );
+  },
+  EXAMPLE_MS_MAX,
+);
+
+test(
+  "08-failover, as YAML",
+  async () => {
+    const file = join(examples, "08-failover", "objects.yaml");
+    await parent.run(["apply", "--filename", file]);
+    await parent.run(["wait", "subscription", "leader", "--for", "condition=Available", "--timeout", "60s"]);
+    const patch = ["leader", "--type", "merge", "--patch", '{"spec":{"failover":{"afterRecovery":"MoveBack"}}}'];
+    await failover(
+      () => parent.run(["delete", "--filename", file]),
+      () => parent.run(["patch", "subscription", ...patch]),
+    );
+  },
+  EXAMPLE_MS_MAX,
+);
+
 test(
   "an update that waits names each cluster that is not there yet, and why; what it waited for is an output",
   async () => {

@@ -22,6 +22,7 @@ import type { ChildClients } from "./child-clients.ts";
 import { changesDelivery, clusterOf } from "./cluster.ts";
 import { withObjectsLeft } from "./objects-left.ts";
 import { changesForce, isForced } from "#controller-manager/forced-deletion.ts";
+import { changesMoves, isLeftByFailover } from "#controller-manager/left-by-failover.ts";
 import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 import { shortList } from "#std/short-list.ts";
 
@@ -45,7 +46,9 @@ export function descriptionController(deps: PushDeps): Controller {
         changesDelivery(change) ? descriptions.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
       source(subscriptions, (subscription, change) =>
-        changesForce(change) ? descriptions.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf) : [],
+        changesForce(change) || changesMoves(change)
+          ? descriptions.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf)
+          : [],
       ),
     ],
     reconcile: (key, signal) => reconcileDescription(key, { ...deps, backoff }, signal),
@@ -65,6 +68,7 @@ async function reconcileDescription(key: string, deps: Deps, signal: AbortSignal
     now: clock.now(),
     lostClusterGraceMs,
     isForced: [description, ...subscriptionsOf(description, deps)].some(isForced),
+    isLeft: isLeftByFailover(subscriptionsOf(description, deps), cluster),
   });
   switch (step.type) {
     case "push":

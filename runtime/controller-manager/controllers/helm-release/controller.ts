@@ -23,6 +23,7 @@ import { removeFinalizer } from "#kube/finalizers.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
 import { changesForce, isForced } from "#controller-manager/forced-deletion.ts";
+import { changesMoves, isLeftByFailover } from "#controller-manager/left-by-failover.ts";
 import { planDeliveryStep } from "#controller-manager/delivery-step.ts";
 import { chartNamespaceOf, grantPullSecret, revokePullSecret } from "./pull-secret-grant.ts";
 
@@ -52,7 +53,9 @@ export function helmReleaseController(deps: HelmReleaseDeps): Controller {
         changesDelivery(change) ? helmReleases.byIndex(by.namespace, metadata.namespace ?? "").map(keyTextOf) : [],
       ),
       source(subscriptions, (subscription, change) =>
-        changesForce(change) ? helmReleases.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf) : [],
+        changesForce(change) || changesMoves(change)
+          ? helmReleases.byIndex(by.subscription, subscription.metadata.uid ?? "").map(keyTextOf)
+          : [],
       ),
     ],
     reconcile: (key, signal) => reconcileRelease(key, context, signal),
@@ -84,6 +87,7 @@ async function reconcileRelease(key: string, context: Context, signal: AbortSign
     lostClusterGraceMs,
     isInChild,
     isForced: [release, ...subscriptions].some(isForced),
+    isLeft: isLeftByFailover(subscriptions, cluster),
   });
   switch (step.type) {
     case "push":
