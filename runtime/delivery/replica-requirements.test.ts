@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { parseInterpreters, type Interpreters } from "./interpreters.ts";
 import type { JsonObject } from "./json.ts";
-import { feedOrderOf, releaseRequirements, type FeedOrder } from "./replica-requirements.ts";
+import { feedOrderOf, releaseRequirements, replicasPathOf, type FeedOrder } from "./replica-requirements.ts";
 
 const feed = (apiVersion: string, kind: string) => ({ apiVersion, kind, namespace: "shop", name: "web" });
 const order = (kind: string, yaml: string, interpreters: Interpreters = new Map()): FeedOrder => {
@@ -26,6 +26,8 @@ test.each([
   const { desiredReplicas, replicaJsonPath, ...rest } = order(kind, yaml);
   expect([desiredReplicas, replicaJsonPath]).toEqual([replicas, path]);
   expect(rest).toMatchObject({ namespace: "shop", name: "web" });
+  // Where a share is written when the inventory does not say it.
+  expect(replicasPathOf(rest, new Map())).toBe(path);
 });
 
 test("a registered kind: the numbers are where its interpreter says", () => {
@@ -38,6 +40,7 @@ test("a registered kind: the numbers are where its interpreter says", () => {
     replicaJsonPath: "/spec/members",
     replicaRequirements: { resources: { requests: { cpu: "1" } } },
   });
+  expect(replicasPathOf({ apiVersion: "example.com/v1", kind: "Database" }, interpreters)).toBe("/spec/members");
 });
 
 describe("what one replica needs", () => {

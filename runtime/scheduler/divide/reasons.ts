@@ -1,17 +1,11 @@
-// Why a Subscription is not divided, or not as asked: reasons of its condition Scheduled.
+// Why a Subscription is not divided, or not as asked.
 
+/** Reasons of condition `Scheduled` of a Subscription that is divided. */
 export type DividingReason =
-  /** Waits: the FeedInventory that says how many replicas to divide is not there yet. */
-  | "InventoryMissing"
-  /** Waits: the FeedInventory is about other feeds than the Subscription. */
-  | "InventoryStale"
-  /** Refused: Static, and no subscriber has a weight above 0. */
-  | "NoWeights"
-  /** Refused: Dynamic without dynamicDividing. */
-  | "NoDynamicDividing"
-  /** Waits: Dynamic, and no cluster has said yet what it could take. */
-  | "CapacityUnknown"
-  /** Bound, but not all replicas are placed. */
-  | "ReplicasNotPlaced"
-  /** All replicas are placed, but on fewer clusters or less evenly than asked for. */
-  | "SpreadNotMet";
+  | "InventoryMissing" // waits: the FeedInventory that says how many replicas to divide is not there yet
+  | "InventoryStale" // waits: the FeedInventory is about other feeds than the Subscription
+  | "NoWeights" // refused: Static, and no subscriber has a weight above 0
+  | "NoDynamicDividing" // refused: Dynamic without dynamicDividing
+  | "CapacityUnknown" // waits: Dynamic, and no cluster has said yet what it could take
+  | "ReplicasNotPlaced" // bound, but not all replicas are placed; tried again when clusters or their room change
+  | "SpreadNotMet"; // all replicas are placed, but on fewer clusters or less evenly than asked for
