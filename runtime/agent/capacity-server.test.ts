@@ -31,6 +31,7 @@ beforeEach(() => {
   const keeper = new ClusterRoomKeeper({ nodes, pods, quotas });
   const room = {
     room: (namespace: string | undefined) => keeper.room(namespace),
+    placed: (owner: string) => keeper.placed(owner),
     waiting: () => keeper.waiting(),
     get problem() {
       return unread ?? keeper.problem;
@@ -205,8 +206,21 @@ test("unscheduled replicas are told by feed, with what kube-scheduler says, and 
   });
 });
 
+test("of the feeds that were named, the pods that have a node are told", () => {
+  const ofDb = {
+    metadata: { ownerReferences: [{ apiVersion: "apps/v1", kind: "StatefulSet", name: "db", uid: "1", controller: true }] },
+  };
+  const db = { apiVersion: "apps/v1", kind: "StatefulSet", namespace: "shop", name: "db" };
+  const placed = (): unknown => (ask({ feeds: [db] }).json as { placed?: unknown }).placed;
+  expect(placed()).toEqual({ "apps/v1/StatefulSet/shop/db": 0 });
+  pods.listed(count(aPod("d0", { nodeName: "a" }, ofDb)), count(aPod("d1", {}, ofDb)));
+  expect(placed()).toEqual({ "apps/v1/StatefulSet/shop/db": 1 });
+  pods.listed();
+  expect(placed()).toEqual({ "apps/v1/StatefulSet/shop/db": 0 });
+});
+
 test("equal requests of many pods are kept once", () => {
   const [a, b] = ["a", "b"].map((name) => count(aPod(name, { nodeName: "a", containers: [container("1")] })));
   expect(a?.requests).toBe(b?.requests);
-  expect(Object.keys(a ?? {}).toSorted()).toEqual(["apiVersion", "kind", "metadata", "nodeName", "requests"]);
+  expect(Object.keys(a ?? {}).toSorted()).toEqual(["apiVersion", "kind", "metadata", "nodeName", "owner", "requests"]);
 });

@@ -39,6 +39,8 @@ interface NodeUsage {
 export class ClusterRoomKeeper implements Disposable {
   readonly #informers: RoomInformers;
   readonly #usage = new Map<string, NodeUsage>();
+  /** By owner. */
+  readonly #placed = new Map<string, number>();
   /** Of the object that was read: a node that changes is another object. */
   readonly #read = new WeakMap<Node, Pick<NodeRoom, "labels" | "taints" | "isUnschedulable" | "allocatable">>();
   readonly #stop: () => void;
@@ -63,6 +65,11 @@ export class ClusterRoomKeeper implements Disposable {
       nodes: nodes.list().map((node) => this.#nodeRoom(node)),
       quotas: namespace === undefined ? [] : quotas.byIndex(QUOTAS_BY_NAMESPACE, namespace).map(quotaOf),
     };
+  }
+
+  /** How many pods of this owner (`feedKey`) have a node. */
+  placed(owner: string): number {
+    return this.#placed.get(owner) ?? 0;
   }
 
   /** Pods without a node. */
@@ -95,8 +102,11 @@ export class ClusterRoomKeeper implements Disposable {
     if (change.type !== "deleted") this.#count(change.object, 1);
   }
 
-  #count({ nodeName, requests }: CountedPod, sign: 1 | -1): void {
+  #count({ nodeName, requests, owner }: CountedPod, sign: 1 | -1): void {
     if (nodeName === undefined) return;
+    const placed = (this.#placed.get(owner) ?? 0) + sign;
+    if (placed === 0) this.#placed.delete(owner);
+    else this.#placed.set(owner, placed);
     const usage = this.#usage.get(nodeName) ?? { requests: new Map<string, bigint>(), pods: 0 };
     usage.pods += sign;
     assert(usage.pods >= 0, `Node ${nodeName} has ${String(usage.pods)} pods (ROOM-1)`);

@@ -1,6 +1,7 @@
 // What is kept of each pod in the cluster for counting: where it is, what it asks for, and, while it has no node, whose it is. Pure.
 
-import type { KubeObject, OwnerReference, ResourceType } from "#api/meta.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { podRequests } from "#delivery/replica-requirements.ts";
 import type { JsonObject } from "#delivery/json.ts";
 import { Pod } from "#kube/builtin-kinds.ts";
@@ -10,14 +11,10 @@ export interface CountedPod extends KubeObject {
   /** Bound to it, or about to be. Absent: nowhere yet. */
   readonly nodeName?: string;
   readonly requests: Amounts;
-  readonly waiting?: WaitingPod;
-}
-
-export interface WaitingPod {
-  /** The object that made the pod, as people know it: a Deployment, not its ReplicaSet. */
-  readonly owner?: Pick<OwnerReference, "apiVersion" | "kind" | "name">;
-  /** Why kube-scheduler found no node. */
-  readonly message?: string;
+  /** Key (`feedKey`) of the object that made the pod, as people know it: a Deployment, not its ReplicaSet. */
+  readonly owner: string;
+  /** No node was found yet; why, as kube-scheduler says ("": it has not said). */
+  readonly waiting?: string;
 }
 
 /** Pods that are over have given back what they asked for: the API server does not even send them. */
@@ -30,11 +27,12 @@ const MESSAGE_LENGTH_MAX = 256;
 const TEMPLATE_HASH = "pod-template-hash";
 const REPLICA_SET = "ReplicaSet";
 
-/** Most pods ask for what others ask for: equal requests are kept once. Bounded; beyond it every pod has its own. */
+/** Most pods ask for what others ask for: equal values are kept once. Bounded; beyond it every pod has its own. */
 const SHARED_MAX = 10_000;
 
 export function createPodCounter(): (received: KubeObject) => CountedPod {
   const shared = new Map<string, Amounts>();
+  const owners = new Map<string, string>();
   return (received) => {
     const { apiVersion, kind, metadata, spec, status } = received as Pod & {
       readonly status?: { readonly nominatedNodeName?: string };
@@ -53,7 +51,8 @@ export function createPodCounter(): (received: KubeObject) => CountedPod {
       },
       requests: requestsOf(spec, shared),
       ...(nodeName === undefined || nodeName === "" ? {} : { nodeName }),
-      ...(spec.nodeName === undefined || spec.nodeName === "" ? { waiting: waitingOf({ metadata, status }) } : {}),
+      owner: keptOnce(ownerOf(metadata), owners),
+      ...(spec.nodeName === undefined || spec.nodeName === "" ? { waiting: messageOf(status) } : {}),
     };
   };
 }
@@ -68,20 +67,24 @@ function requestsOf(spec: JsonObject, shared: Map<string, Amounts>): Amounts {
   return made;
 }
 
-function waitingOf({ metadata, status }: { readonly metadata: Pod["metadata"]; readonly status: Pod["status"] }): WaitingPod {
-  const owner = ownerOf(metadata);
-  const message = status?.conditions?.find(({ type }) => type === "PodScheduled")?.message;
-  return {
-    ...(owner === undefined ? {} : { owner }),
-    ...(message === undefined || message === "" ? {} : { message: message.slice(0, MESSAGE_LENGTH_MAX) }),
-  };
+function messageOf(status: Pod["status"]): string {
+  return (status?.conditions?.find(({ type }) => type === "PodScheduled")?.message ?? "").slice(0, MESSAGE_LENGTH_MAX);
 }
 
-function ownerOf({ ownerReferences = [], labels = {} }: Pod["metadata"]): WaitingPod["owner"] {
+function ownerOf({ namespace, name: podName, ownerReferences = [], labels = {} }: Pod["metadata"]): string {
   const controller = ownerReferences.find((each) => each.controller === true);
-  if (controller === undefined) return undefined;
+  const place = namespace === undefined ? {} : { namespace };
+  if (controller === undefined) return feedKey({ apiVersion: "v1", kind: "Pod", ...place, name: podName });
   const { apiVersion, kind, name } = controller;
   const suffix = `-${labels[TEMPLATE_HASH] ?? ""}`;
   const isOfDeployment = kind === REPLICA_SET && suffix.length > 1 && name.endsWith(suffix);
-  return isOfDeployment ? { apiVersion, kind: "Deployment", name: name.slice(0, -suffix.length) } : { apiVersion, kind, name };
+  const owner = isOfDeployment ? { kind: "Deployment", name: name.slice(0, -suffix.length) } : { kind, name };
+  return feedKey({ apiVersion, ...place, ...owner });
+}
+
+function keptOnce(text: string, known: Map<string, string>): string {
+  const same = known.get(text);
+  if (same !== undefined) return same;
+  if (known.size < SHARED_MAX) known.set(text, text);
+  return text;
 }

@@ -22,6 +22,7 @@ export interface PredictorSources {
   readonly room: {
     readonly problem: string | undefined;
     room(namespace: string | undefined): ClusterRoom;
+    placed(owner: string): number;
     waiting(): readonly CountedPod[];
   };
   /** The objects that the parent delivers here. */
@@ -66,7 +67,10 @@ function predict(body: string, { room }: PredictorSources): PredictorResponse {
     return failure("BadRequest", `The question is not understood: ${messageOf(error)}`);
   }
   try {
-    return ok(capacityOf(room.room(request.namespace ?? undefined), request));
+    const answer = capacityOf(room.room(request.namespace ?? undefined), request);
+    const feeds = (request.feeds ?? []).map(feedKey);
+    const placed = Object.fromEntries(feeds.map((feed) => [feed, room.placed(feed)]));
+    return ok({ ...answer, ...(feeds.length === 0 ? {} : { placed }) });
   } catch (error) {
     if (error instanceof RangeError) return failure("BadRequest", `The question is not understood: ${error.message}`);
     throw error;
@@ -77,14 +81,11 @@ function predict(body: string, { room }: PredictorSources): PredictorResponse {
 function unscheduled({ room, delivered }: PredictorSources): UnscheduledAnswer {
   const feeds = new Map(delivered().map((feed) => [feedKey(feed), feed]));
   const counted = new Map<string, UnscheduledFeed>();
-  for (const { metadata, waiting } of room.waiting()) {
-    const { namespace } = metadata;
-    const owner = waiting?.owner ?? { apiVersion: "v1", kind: "Pod", name: metadata.name };
-    const key = feedKey({ ...owner, ...(namespace === undefined ? {} : { namespace }) });
+  for (const { owner: key, waiting = "" } of room.waiting()) {
     const feed = feeds.get(key);
     if (feed === undefined) continue;
     const known = counted.get(key);
-    const message = known?.message ?? waiting?.message;
+    const message = known?.message ?? (waiting === "" ? undefined : waiting);
     const { apiVersion, kind, name } = feed;
     counted.set(key, {
       apiVersion,

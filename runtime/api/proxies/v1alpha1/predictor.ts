@@ -3,6 +3,7 @@
 // Fields that upstream lacks are optional on both sides and lie where upstream's Go types do not look.
 
 import * as z from "zod";
+import { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { ReplicaRequirements } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Immutable } from "#api/define-kind.ts";
 import { int32 } from "#api/fields.ts";
@@ -23,6 +24,9 @@ export const topologyLabels = {
 export const topologyKeys = ["zone", "region", "hostname"] as const;
 export type TopologyKey = (typeof topologyKeys)[number];
 
+/** More feeds than this in one question are asked in several. */
+const FEEDS_MAX = 100;
+
 export const PredictRequest = z.object({
   nodeSelector: ReplicaRequirements.shape.nodeSelector.nullish(),
   tolerations: ReplicaRequirements.shape.tolerations.nullish(),
@@ -32,6 +36,8 @@ export const PredictRequest = z.object({
   namespace: z.string().nullish(),
   /** Ours. By which places the answer is given, too. */
   topology: z.array(z.enum(topologyKeys)).nullish(),
+  /** Ours. Of which feeds the answer also says how many pods have a node. */
+  feeds: z.array(Feed).max(FEEDS_MAX).nullish(),
 });
 export type PredictRequest = Immutable<z.output<typeof PredictRequest>>;
 
@@ -40,6 +46,8 @@ export const PredictAnswer = z.object({
   replicas: z.object({ default: int32.nonnegative().default(0) }),
   /** Ours. Place -> value of its node label -> replicas. */
   topology: z.partialRecord(z.enum(topologyKeys), z.record(z.string(), int32.nonnegative())).optional(),
+  /** Ours. Feed (`feedKey`) -> its pods that have a node: what the answer already counts as taken. */
+  placed: z.record(z.string(), int32.nonnegative()).optional(),
   /** Ours. Why nodes take no replica, and how many for each reason. For people. */
   unfit: z.record(z.string(), int32).optional(),
 });

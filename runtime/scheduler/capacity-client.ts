@@ -1,0 +1,208 @@
+// One round of questions before a decision: every candidate in parallel, within one time limit; who does not answer is silent.
+//
+// (CAQ-1) A round ends by its time limit, whatever clusters do; what is not answered by then is silent, with a reason, never zero.
+// (CAQ-2) Only clusters that the Subscription selects are asked, and only when it is divided by capacity.
+// (CAQ-3) The same question to the same cluster is on its way once.
+
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
+import type { Change } from "#kube/informer.ts";
+import { keyTextOf } from "#kube/object.ts";
+import { matchesSelector } from "#kube/selector.ts";
+import { createSlots } from "#kube/slots.ts";
+import { abortable, childController } from "#std/abort.ts";
+import type { Clock } from "#std/clock.ts";
+import { errorChain } from "#std/errors.ts";
+import type { Logger } from "#std/log.ts";
+import type { Counter, Histogram, Metrics } from "#std/metrics.ts";
+import { noCapacities, type Capacities, type CapacityAnswer } from "./capacity.ts";
+import { CapacityLedger, type Answered } from "./capacity-ledger.ts";
+import { capacityOf, isDividedByCapacity, questionsOf, type Question } from "./capacity-questions.ts";
+import type { Decision } from "./decision.ts";
+import type { FeedNeed } from "./plugin.ts";
+
+export type AskCluster = (cluster: ManagedCluster, request: PredictRequest, signal: AbortSignal) => Promise<PredictAnswer>;
+
+export interface CapacityClientOptions {
+  readonly ask: AskCluster;
+  /** Of a whole round. */
+  readonly timeoutMs: number;
+  /** How long an answer is good for. */
+  readonly cacheMs: number;
+  /** How long a placement is held when the cluster does not show it. */
+  readonly reservationMs: number;
+  /** Questions on their way at the same time. */
+  readonly atATimeMax: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+interface Asked {
+  readonly cluster: ManagedCluster;
+  readonly question: Question;
+}
+
+/** More wait for nothing: the time limit would end them. */
+const WAITING_MAX = 100_000;
+const REASON_LENGTH_MAX = 200;
+
+export class CapacityClient {
+  readonly #options: CapacityClientOptions;
+  readonly #ledger: CapacityLedger;
+  readonly #slots: ReturnType<typeof createSlots>;
+  readonly #onTheirWay = new Map<string, Promise<CapacityAnswer>>();
+  /** Clusters whose silence was logged. */
+  readonly #silent = new Set<string>();
+  readonly #seconds: Histogram;
+  readonly #questions: Counter<"result">;
+
+  constructor(options: CapacityClientOptions) {
+    const { metrics, cacheMs, reservationMs, atATimeMax } = options;
+    this.#options = options;
+    this.#ledger = new CapacityLedger({ answerMsMax: cacheMs, reservationMsMax: reservationMs });
+    this.#slots = createSlots({ inUseMax: atATimeMax, waitingMax: WAITING_MAX });
+    this.#seconds = metrics.histogram({
+      name: "clusternet_scheduler_capacity_round_seconds",
+      help: "Time that a decision waited for clusters to tell their capacity",
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+    });
+    this.#questions = metrics.counter({
+      name: "clusternet_scheduler_capacity_questions_total",
+      help: "Questions for a cluster's capacity by what came of them",
+      labels: ["result"],
+    });
+    metrics.gauge({
+      name: "clusternet_scheduler_capacity_reservations",
+      help: "Placements that are held against double booking until their cluster shows them",
+      collect: () => this.#ledger.reservations,
+    });
+  }
+
+  /** What a decision may read; it is right for this moment and knows of every placement until it is read. */
+  async ask(
+    subscription: Subscription,
+    { clusters, needs }: { readonly clusters: readonly ManagedCluster[]; readonly needs: readonly FeedNeed[] },
+    signal: AbortSignal,
+  ): Promise<Capacities> {
+    if (!isDividedByCapacity(subscription)) return noCapacities;
+    const questions = questionsOf(subscription, needs);
+    if (questions.length === 0) return noCapacities;
+    const asked = clusters.filter((cluster) => isSelected(subscription, cluster));
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
+    const answers = await this.#round(
+      asked.flatMap((cluster) => questions.map((question) => ({ cluster, question }))),
+      signal,
+    );
+    this.#seconds.observe((clock.monotonic() - startedAt) / 1_000);
+    const byFeed = new Map(questions.flatMap((question) => question.feeds.map((feed) => [feed, question] as const)));
+    return {
+      of: (cluster, feed) => {
+        const question = byFeed.get(feed);
+        const answer = question === undefined ? undefined : answers.get(wayOf(cluster, question));
+        if (question === undefined || answer === undefined) return undefined;
+        return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic() }, answer);
+      },
+    };
+  }
+
+  /** The decision will be written: until its clusters show it, others do not get this room. Before anything else is awaited. */
+  reserve(
+    subscription: Subscription,
+    { decision, needs }: { readonly decision: Decision; readonly needs: readonly FeedNeed[] },
+  ): void {
+    if (decision.type !== "bound" || decision.replicas === undefined) return;
+    const before = new Map(subscription.status?.bindingClusters?.map((cluster, index) => [cluster, index]));
+    for (const { feeds, request } of questionsOf(subscription, needs)) {
+      for (const feed of feeds) {
+        const previous = subscription.status?.replicas?.[feed] ?? [];
+        for (const [index, replicas] of (decision.replicas[feed] ?? []).entries()) {
+          const cluster = decision.clusters[index] ?? "";
+          const placement = { cluster, feed, request, replicas, previous: previous[before.get(cluster) ?? -1] ?? 0 };
+          this.#ledger.reserve({ ...placement, subscription: keyTextOf(subscription) }, this.#options.clock.monotonic());
+        }
+      }
+    }
+  }
+
+  onCluster(change: Change<ManagedCluster>): void {
+    if (change.type === "updated") this.#ledger.forgetAnswers(keyTextOf(change.object));
+    if (change.type === "deleted") {
+      const key = keyTextOf(change.previous);
+      this.#ledger.forget(key);
+      this.#silent.delete(key);
+    }
+  }
+
+  async #round(asked: readonly Asked[], signal: AbortSignal): Promise<ReadonlyMap<string, CapacityAnswer>> {
+    const { clock, timeoutMs } = this.#options;
+    const answers = new Map<string, CapacityAnswer>();
+    const due = asked.filter(({ cluster, question }) => {
+      const key = keyTextOf(cluster);
+      const answer = this.#ledger.fresh(key, question, clock.monotonic());
+      if (answer !== undefined) answers.set(wayOf(key, question), answer);
+      return answer === undefined;
+    });
+    if (due.length === 0) return answers;
+    using round = childController(signal);
+    const timeUp = clock.sleep(timeoutMs, round.signal).then(() => {
+      round.abort(new Error(`it did not answer within ${String(timeoutMs)} ms`));
+    });
+    const ask = async (one: Asked): Promise<void> => {
+      answers.set(wayOf(keyTextOf(one.cluster), one.question), await this.#once(one, round.signal));
+    };
+    await Promise.all(due.map(ask));
+    round.abort();
+    await timeUp;
+    signal.throwIfAborted();
+    return answers;
+  }
+
+  async #once(asked: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
+    const way = wayOf(keyTextOf(asked.cluster), asked.question);
+    const joined = this.#onTheirWay.get(way);
+    if (joined !== undefined) return await joined;
+    const asking = this.#askOne(asked, signal).finally(() => this.#onTheirWay.delete(way));
+    this.#onTheirWay.set(way, asking);
+    return await asking;
+  }
+
+  async #askOne({ cluster, question }: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
+    const { ask, clock } = this.#options;
+    const askedAtMs = clock.monotonic();
+    let answered: Answered;
+    try {
+      const work = (): Promise<PredictAnswer> => abortable(ask(cluster, question.request, signal), signal);
+      const answer = await this.#slots.use(work, signal);
+      answered = { answer: capacityOf(answer), askedAtMs, ...(answer.placed === undefined ? {} : { placed: answer.placed }) };
+    } catch (error) {
+      const reason = errorChain(signal.aborted ? signal.reason : error).slice(0, REASON_LENGTH_MAX);
+      answered = { answer: { type: "silent", reason }, askedAtMs };
+    }
+    this.#questions.inc({ result: answered.answer.type });
+    this.#tell(keyTextOf(cluster), answered.answer);
+    this.#ledger.keep(keyTextOf(cluster), question, answered);
+    return answered.answer;
+  }
+
+  /** Once when a cluster falls silent, once when it speaks again. */
+  #tell(cluster: string, answer: CapacityAnswer): void {
+    const { log } = this.#options;
+    if (answer.type === "silent" && !this.#silent.has(cluster)) {
+      this.#silent.add(cluster);
+      log.warn("capacity.silent", { cluster, reason: answer.reason });
+    }
+    if (answer.type === "fits" && this.#silent.delete(cluster)) log.info("capacity.answers-again", { cluster });
+  }
+}
+
+function isSelected({ spec }: Subscription, { metadata }: ManagedCluster): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false;
+  return spec.subscribers.some(({ clusterAffinity }) => matchesSelector(clusterAffinity, metadata.labels));
+}
+
+function wayOf(cluster: string, { key }: Question): string {
+  return `${cluster} ${key}`;
+}

@@ -1,0 +1,45 @@
+// What clusters are asked before a Subscription is divided by their capacity: one question for all feeds that need the same. Pure.
+
+import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
+import { canonicalJson } from "#std/canonical-json.ts";
+import type { CapacityAnswer } from "./capacity.ts";
+import type { FeedNeed } from "./plugin.ts";
+
+export interface Question {
+  /** Equal for equal requirements: the same answer is right for both. */
+  readonly key: string;
+  /** By key. */
+  readonly feeds: readonly string[];
+  readonly request: PredictRequest;
+}
+
+export function isDividedByCapacity({ spec }: Pick<Subscription, "spec">): boolean {
+  return spec.schedulingStrategy === "Dividing" && spec.dividingScheduling?.type === "Dynamic";
+}
+
+/** A feed without replicas to divide is not asked for. */
+export function questionsOf({ spec }: Pick<Subscription, "spec">, needs: readonly FeedNeed[]): readonly Question[] {
+  const feeds = new Map(spec.feeds.map((feed) => [feedKey(feed), feed]));
+  const questions = new Map<string, { readonly need: PredictRequest; readonly feeds: Feed[] }>();
+  for (const { feed: key, desiredReplicas, replicaRequirements = {} } of needs) {
+    const feed = feeds.get(key);
+    if (feed === undefined || desiredReplicas === undefined) continue;
+    const { namespace } = feed;
+    const need = { ...replicaRequirements, ...(namespace === undefined ? {} : { namespace }) };
+    const question = canonicalJson(need);
+    const known = questions.get(question);
+    if (known === undefined) questions.set(question, { need, feeds: [feed] });
+    else known.feeds.push(feed);
+  }
+  return [...questions].map(([key, { need, feeds: same }]) => ({
+    key,
+    feeds: same.map(feedKey),
+    request: { ...need, topology: ["zone", "region"], feeds: same },
+  }));
+}
+
+export function capacityOf({ replicas, topology }: PredictAnswer): CapacityAnswer {
+  return { type: "fits", replicas: replicas.default, ...(topology === undefined ? {} : { byTopology: topology }) };
+}
