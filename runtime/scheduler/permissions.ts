@@ -10,6 +10,8 @@ export const SchedulerPermissions: ComponentPermissions = {
     { apiGroups: [groups.apps], resources: ["bases"], verbs: ["list"] },
     { apiGroups: [groups.apps], resources: ["feedinventories"], verbs: ["get", "list", "watch"] },
     { apiGroups: [groups.clusters], resources: ["managedclusters"], verbs: ["get", "list", "watch"] },
+    // To ask the agents for capacity, through the tunnels; a child lets this account in nowhere else.
+    { apiGroups: [groups.proxies], resources: ["sockets/proxy"], verbs: ["create"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
   ],
   namespaceRules: [

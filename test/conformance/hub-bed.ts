@@ -4,7 +4,7 @@
 
 import type { HubOptions } from "#hub/options.ts";
 import { socketProxyUrl } from "#api/proxies/v1alpha1/socket.ts";
-import { startControlPlane, type ControlPlane } from "#test/framework/control-plane.ts";
+import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { HUB_PORT, installAgentAccounts, installHub, isAvailable, uidOf } from "./hub-objects.ts";
 import { collectingLogger, createRunner, runAgent, runHub, type AgentOptions } from "./hub-runner.ts";
@@ -30,11 +30,13 @@ export interface HubBed extends AsyncDisposable {
 
 export interface HubBedOptions {
   readonly hubFlags?: readonly string[];
+  /** The child's control plane. */
+  readonly child?: ControlPlaneOptions;
 }
 
 export async function startHubBed(options: HubBedOptions = {}): Promise<HubBed> {
   await using stack = new AsyncDisposableStack();
-  const [parent, child] = await Promise.all([startControlPlane({ name: "parent" }), startControlPlane({ name: "child" })]);
+  const [parent, child] = await Promise.all([startControlPlane({ name: "parent" }), startControlPlane({ name: "child", ...options.child })]);
   stack.use(parent);
   stack.use(child);
   const hubAddress = await installHub(parent);

@@ -140,7 +140,8 @@ export async function hubAuthority(admin: ApiClient): Promise<string> {
   return Buffer.from(secret?.data["ca.crt"] ?? "", "base64").toString();
 }
 
-async function grant(admin: ApiClient, name: string, permissions: Parameters<typeof accountObjects>[1]): Promise<void> {
+/** An account with these rights, as installed. */
+export async function grant(admin: ApiClient, name: string, permissions: Parameters<typeof accountObjects>[1]): Promise<void> {
   for (const object of accountObjects({ name, namespace: SYSTEM_NAMESPACE, labels: {} }, permissions)) {
     await ensure(admin, collectionOf(object), object);
   }

@@ -26,6 +26,8 @@ export interface JoinedAgent extends AsyncDisposable {
 export interface JoinOptions {
   readonly clusterName: string;
   readonly clusterNamespace: string;
+  /** Default: true. Who approves and delivers on the parent; a second agent on one parent needs no second one. */
+  readonly controllerManager?: boolean;
   /** Further flags of the agent. */
   readonly flags: readonly string[];
 }
@@ -34,7 +36,7 @@ const RESERVED_NAMESPACE = "clusternet-reserved";
 
 export async function startJoinedAgent(
   { parent, child }: Pick<HubBed, "parent" | "child">,
-  { clusterName, clusterNamespace, flags }: JoinOptions,
+  { clusterName, clusterNamespace, controllerManager = true, flags }: JoinOptions,
 ): Promise<JoinedAgent> {
   const tokenId = randomBytes(3).toString("hex");
   const tokenSecret = randomBytes(8).toString("hex");
@@ -78,7 +80,8 @@ export async function startJoinedAgent(
     { PARENT_URL: parent.server, REG_TOKEN: registrationToken },
   );
   const agent = createAgent(options, { env: {}, clock: realClock, log: collectingLogger("agent", log) });
-  const running = [runControllerManager(parent, log, controller.signal), agent.run(controller.signal)];
+  const manager = controllerManager ? [runControllerManager(parent, log, controller.signal)] : [];
+  const running = [...manager, agent.run(controller.signal)];
   return {
     log,
     [Symbol.asyncDispose]: async () => {

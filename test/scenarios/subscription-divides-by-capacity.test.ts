@@ -1,0 +1,196 @@
+// What a child says that fits is what its real kube-scheduler then places, no less and no more; asked through the real hub.
+
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
+import { predictorPaths } from "#api/proxies/v1alpha1/predictor.ts";
+import { socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
+import { Namespace, Pod } from "#kube/builtin-kinds.ts";
+import { createAskCluster } from "#scheduler/ask-predictor.ts";
+import { eventually } from "#test/framework/eventually.ts";
+import { startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
+
+const START_MS_MAX = 180_000;
+const zone = (name: string) => ({ "topology.kubernetes.io/zone": name });
+const { signal } = new AbortController();
+let fleet: CapacityFleet;
+let child: FleetChild;
+let ask: (request: PredictRequest) => Promise<PredictAnswer>;
+
+beforeAll(async () => {
+  fleet = await startCapacityFleet([
+    [
+      { name: "small", allocatable: { cpu: "2", memory: "4Gi", pods: "20" }, labels: zone("a") },
+      { name: "large", allocatable: { cpu: "8", memory: "8Gi", pods: "20" }, labels: zone("b") },
+      { name: "gpu", allocatable: { cpu: "4", memory: "8Gi", pods: "20", "nvidia.com/gpu": "3" }, labels: zone("b") },
+      {
+        name: "db",
+        allocatable: { cpu: "4", memory: "8Gi", pods: "20" },
+        labels: { ...zone("a"), disk: "ssd" },
+        spec: { taints: [{ key: "dedicated", value: "db", effect: "NoSchedule" }] },
+      },
+      {
+        name: "cordoned",
+        allocatable: { cpu: "64", memory: "64Gi", pods: "20" },
+        labels: zone("a"),
+        spec: { unschedulable: true },
+      },
+    ],
+  ]);
+  child = fleet.children[0]!;
+  const askCluster = createAskCluster({ parent: fleet.scheduler, predictorCaPem: undefined });
+  ask = async (request) => askCluster(await fleet.cluster(child.name), request, signal);
+}, START_MS_MAX);
+afterAll(async () => {
+  await fleet[Symbol.asyncDispose]();
+});
+
+const namespaceOf = (namespace: string) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+
+async function placeUntilFull(
+  namespace: string,
+  { spec, most }: { readonly spec: object; readonly most: number },
+): Promise<number> {
+  await child.client.create(Namespace, namespaceOf(namespace), signal);
+  await eventually("its account is there", async () => {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
+    return (await child.client.request({ method: "GET", path }, signal)).status === 200;
+  });
+  const names = Array.from({ length: most }, (_, index) => `p${String(index)}`);
+  for (const name of names) {
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { namespace, name },
+      spec: { containers: [{ name: "c", image: "c" }], ...spec },
+    };
+    await child.client.create(Pod, pod as Pod, signal);
+  }
+  return await eventually("kube-scheduler has judged every pod", async () => {
+    const { items } = await child.client.list(Pod, { namespace }, signal);
+    const scheduled = items.map(({ status }) => status?.conditions?.find(({ type }) => type === "PodScheduled")?.status);
+    if (scheduled.length < most || scheduled.includes(undefined)) return undefined;
+    return { placed: scheduled.filter((status) => status === "True").length };
+  }).then(({ placed }) => placed);
+}
+
+async function clear(namespace: string): Promise<void> {
+  await child.client.delete(Namespace, { name: namespace }, {}, signal);
+  await eventually(
+    `${namespace} is gone`,
+    async () => (await child.client.get(Namespace, { name: namespace }, signal)) === undefined,
+  );
+}
+
+const containers = (requests: Readonly<Record<string, string>>, more: object = {}) => [
+  { name: "c", image: "c", resources: { requests, ...more } },
+];
+const dbToleration = [{ key: "dedicated", operator: "Equal" as const, value: "db", effect: "NoSchedule" as const }];
+const onSsd = {
+  nodeAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: "disk", operator: "In" as const, values: ["ssd"] }] }],
+    },
+  },
+};
+
+describe("N fit, N + 1 do not", () => {
+  test.each<[string, PredictRequest, object, number]>([
+    [
+      "by cpu, on nodes of different sizes",
+      { resources: { requests: { cpu: "1500m" } } },
+      { containers: containers({ cpu: "1500m" }) },
+      8,
+    ],
+    ["by memory", { resources: { requests: { memory: "3Gi" } } }, { containers: containers({ memory: "3Gi" }) }, 5],
+    ["by slots, when nothing is asked for", {}, {}, 60],
+    [
+      "by devices",
+      { resources: { requests: { "nvidia.com/gpu": "1" }, limits: { "nvidia.com/gpu": "1" } } },
+      { containers: containers({ "nvidia.com/gpu": "1" }, { limits: { "nvidia.com/gpu": "1" } }) },
+      3,
+    ],
+    [
+      "on a tainted node, by affinity",
+      { resources: { requests: { cpu: "1" } }, tolerations: dbToleration, affinity: onSsd },
+      { containers: containers({ cpu: "1" }), tolerations: dbToleration, affinity: onSsd },
+      4,
+    ],
+    [
+      "by a node selector",
+      { resources: { requests: { cpu: "1" } }, nodeSelector: zone("b") },
+      { containers: containers({ cpu: "1" }), nodeSelector: zone("b") },
+      12,
+    ],
+  ])(
+    "%s",
+    async (...[, request, spec, expected]) => {
+      const { replicas } = await ask(request);
+      expect(replicas.default).toBe(expected);
+      expect(await placeUntilFull("full", { spec, most: expected + 1 })).toBe(expected);
+      await eventually("nothing more fits", async () => (await ask(request)).replicas.default === 0);
+      await clear("full");
+      await eventually("all of it is free again", async () => (await ask(request)).replicas.default === expected);
+    },
+    120_000,
+  );
+
+  test("beside what runs, with its init containers, sidecars and overhead", async () => {
+    const running = {
+      initContainers: [
+        { name: "proxy", image: "c", restartPolicy: "Always", resources: { requests: { cpu: "500m" } } },
+        { name: "setup", image: "c", resources: { requests: { cpu: "1800m" } } },
+      ],
+      containers: containers({ cpu: "700m" }),
+    };
+    // Each holds 2300m (its init container with the sidecar), so they go to the large nodes: 3 and 1.
+    expect(await placeUntilFull("runs", { spec: running, most: 4 })).toBe(4);
+    const request = { resources: { requests: { cpu: "500m" } } };
+    const { default: left } = (await ask(request)).replicas;
+    expect(await placeUntilFull("beside", { spec: { containers: containers({ cpu: "500m" }) }, most: left + 1 })).toBe(left);
+    await clear("runs");
+    await clear("beside");
+  }, 120_000);
+});
+
+test("by zone, with the reasons of the nodes that take none", async () => {
+  expect(await ask({ resources: { requests: { cpu: "1" } }, topology: ["zone", "hostname"] })).toEqual({
+    replicas: { default: 14 },
+    topology: { zone: { a: 2, b: 12 }, hostname: { small: 2, large: 8, gpu: 4 } },
+    unfit: { "taint dedicated": 1, "taint node.kubernetes.io/unschedulable": 1 },
+  });
+});
+
+describe("who may ask", () => {
+  const id = async (): Promise<string> => (await fleet.cluster(child.name)).spec.clusterId;
+
+  test("the scheduler with the rights that it is installed with; not the parent's administrator, as the child decides", async () => {
+    const path = socketPredictorPath(await id(), predictorPaths.predict);
+    await expect(fleet.admin.request({ method: "POST", path, body: {} }, signal)).rejects.toMatchObject({
+      reason: "Forbidden",
+      message: expect.stringContaining("--predictor-users"),
+    });
+    expect((await ask({})).replicas.default).toBeGreaterThan(0);
+  });
+
+  test("upstream's scheduler, at the address that the child says; no other address", async () => {
+    const { status } = await fleet.cluster(child.name);
+    expect(status).toMatchObject({ predictorEnabled: true, predictorAddress: "http://predictor", predictorDirectAccess: false });
+    const at = (form: string): Promise<unknown> => {
+      const path = socketPredictorPath(status === undefined ? "" : clusterId, "").replace(
+        /predictor$/,
+        `${form}/replicas/predict`,
+      );
+      return fleet.scheduler.request({ method: "POST", path, body: {} }, signal);
+    };
+    const clusterId = await id();
+    expect(await at("http/predictor")).toMatchObject({ status: 200, json: { replicas: { default: expect.any(Number) } } });
+    await expect(at("http/localhost:8080")).rejects.toMatchObject({ reason: "Forbidden" });
+    await expect(at("http/10.0.0.1")).rejects.toMatchObject({ reason: "Forbidden" });
+  });
+
+  test("what is malformed is said to be", async () => {
+    const path = socketPredictorPath(await id(), predictorPaths.predict);
+    const body = { nodeSelector: 7 };
+    await expect(fleet.scheduler.request({ method: "POST", path, body }, signal)).rejects.toMatchObject({ reason: "BadRequest" });
+  });
+});
