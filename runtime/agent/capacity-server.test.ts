@@ -210,8 +210,7 @@ test("of the feeds that were named, the pods that have a node are told", () => {
   const ofDb = {
     metadata: { ownerReferences: [{ apiVersion: "apps/v1", kind: "StatefulSet", name: "db", uid: "1", controller: true }] },
   };
-  const db = { apiVersion: "apps/v1", kind: "StatefulSet", namespace: "shop", name: "db" };
-  const placed = (): unknown => (ask({ feeds: [db] }).json as { placed?: unknown }).placed;
+  const placed = (): unknown => (ask({ feeds: ["apps/v1/StatefulSet/shop/db"] }).json as { placed?: unknown }).placed;
   expect(placed()).toEqual({ "apps/v1/StatefulSet/shop/db": 0 });
   pods.listed(count(aPod("d0", { nodeName: "a" }, ofDb)), count(aPod("d1", {}, ofDb)));
   expect(placed()).toEqual({ "apps/v1/StatefulSet/shop/db": 1 });

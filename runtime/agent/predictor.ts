@@ -68,7 +68,7 @@ function predict(body: string, { room }: PredictorSources): PredictorResponse {
   }
   try {
     const answer = capacityOf(room.room(request.namespace ?? undefined), request);
-    const feeds = (request.feeds ?? []).map(feedKey);
+    const feeds = request.feeds ?? [];
     const placed = Object.fromEntries(feeds.map((feed) => [feed, room.placed(feed)]));
     return ok({ ...answer, ...(feeds.length === 0 ? {} : { placed }) });
   } catch (error) {

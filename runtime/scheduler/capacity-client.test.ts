@@ -61,7 +61,7 @@ beforeEach(() => {
   client = new CapacityClient({
     ask: ({ metadata: { name } }, request, each) => {
       asked.push(
-        `${name} ${String(request.resources?.requests?.["cpu"])} ${(request.feeds ?? []).map((one) => one.name).join("+")}`,
+        `${name} ${String(request.resources?.requests?.["cpu"])} ${(request.feeds ?? []).map((one) => one.slice(one.lastIndexOf("/") + 1)).join("+")}`,
       );
       return answer(name, request, each);
     },
@@ -173,4 +173,17 @@ test("what one Subscription was given the next does not get, as long as its clus
   answer = () => Promise.resolve({ replicas: { default: 3 }, placed: { [keyOf("web")]: 5 } });
   await clock.advance(10_000);
   expect((await ask()).of(paris, keyOf("web"))).toEqual({ type: "fits", replicas: 3 });
+});
+
+test("what one Subscription was given is free for the next again when its cluster shows it, whoever asks", async () => {
+  const decision: Decision = { type: "bound", clusters: [paris], replicas: { [keyOf("web")]: [5] }, verdicts: [] };
+  client.reserve(web, { decision, needs });
+  answer = (_cluster, { feeds = [] }) => {
+    const placed = Object.fromEntries((feeds ?? []).map((one) => [one, one === keyOf("web") ? 5 : 0]));
+    return Promise.resolve({ replicas: { default: 2 }, placed });
+  };
+  await clock.advance(10);
+  const api = await ask(aSubscription("api", ["api"]), { needs: [need("api", "1")] });
+  expect(asked).toContain("paris 1 api+web");
+  expect(api.of(paris, keyOf("api"))).toEqual({ type: "fits", replicas: 2 });
 });

@@ -6,7 +6,7 @@
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
+import { QUESTION_FEEDS_MAX, type PredictAnswer, type PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import type { Change } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { matchesSelector } from "#kube/selector.ts";
@@ -24,8 +24,7 @@ import type { FeedNeed } from "./plugin.ts";
 
 export type AskCluster = (cluster: ManagedCluster, request: PredictRequest, signal: AbortSignal) => Promise<PredictAnswer>;
 
-export interface CapacityClientOptions {
-  readonly ask: AskCluster;
+export interface CapacityLimits {
   /** Of a whole round. */
   readonly timeoutMs: number;
   /** How long an answer is good for. */
@@ -34,6 +33,10 @@ export interface CapacityClientOptions {
   readonly reservationMs: number;
   /** Questions on their way at the same time. */
   readonly atATimeMax: number;
+}
+
+interface CapacityClientOptions extends CapacityLimits {
+  readonly ask: AskCluster;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -127,14 +130,14 @@ export class CapacityClient {
     }
   }
 
-  onCluster(change: Change<ManagedCluster>): void {
+  readonly onCluster = (change: Change<ManagedCluster>): void => {
     if (change.type === "updated") this.#ledger.forgetAnswers(keyTextOf(change.object));
     if (change.type === "deleted") {
       const key = keyTextOf(change.previous);
       this.#ledger.forget(key);
       this.#silent.delete(key);
     }
-  }
+  };
 
   async #round(asked: readonly Asked[], signal: AbortSignal): Promise<ReadonlyMap<string, CapacityAnswer>> {
     const { clock, timeoutMs } = this.#options;
@@ -174,7 +177,10 @@ export class CapacityClient {
     const askedAtMs = clock.monotonic();
     let answered: Answered;
     try {
-      const work = (): Promise<PredictAnswer> => abortable(ask(cluster, question.request, signal), signal);
+      // Its own feeds, and those of others whose placements it may show by now.
+      const feeds = [...new Set([...question.feeds, ...this.#ledger.reservedFeeds(keyTextOf(cluster))])];
+      const request = { ...question.request, feeds: feeds.slice(0, QUESTION_FEEDS_MAX) };
+      const work = (): Promise<PredictAnswer> => abortable(ask(cluster, request, signal), signal);
       const answer = await this.#slots.use(work, signal);
       answered = { answer: capacityOf(answer), askedAtMs, ...(answer.placed === undefined ? {} : { placed: answer.placed }) };
     } catch (error) {

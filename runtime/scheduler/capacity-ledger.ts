@@ -65,6 +65,18 @@ export class CapacityLedger {
     return [...this.#pages.values()].reduce((sum, { reservations }) => sum + reservations.size, 0);
   }
 
+  /** Whose placements in the cluster are held: its next answer may end that. */
+  reservedFeeds(cluster: string): readonly string[] {
+    return [
+      ...new Set(
+        this.#pages
+          .get(cluster)
+          ?.reservations.values()
+          .map(({ feed }) => feed),
+      ),
+    ];
+  }
+
   /** What the cluster said a moment ago; undefined: it has to be asked. */
   fresh(cluster: string, question: Pick<Question, "key">, nowMs: number): CapacityAnswer | undefined {
     const answered = this.#pages.get(cluster)?.answers.get(question.key);

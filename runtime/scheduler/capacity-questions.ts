@@ -36,7 +36,7 @@ export function questionsOf({ spec }: Pick<Subscription, "spec">, needs: readonl
   return [...questions].map(([key, { need, feeds: same }]) => ({
     key,
     feeds: same.map(feedKey),
-    request: { ...need, topology: ["zone", "region"], feeds: same },
+    request: { ...need, topology: ["zone", "region"] },
   }));
 }
 

@@ -13,6 +13,8 @@ import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
+import type { CapacityClient } from "./capacity-client.ts";
+import { isDividedByCapacity } from "./capacity-questions.ts";
 import { unbound, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
 import { announceFailover, failoverDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
@@ -35,6 +37,7 @@ export interface CycleDeps {
   readonly log: Logger;
   readonly bindings: Bindings;
   readonly scheduling: GuardedScheduling;
+  readonly capacity: Pick<CapacityClient, "ask" | "reserve">;
   /** undefined: it is another scheduler's. */
   readonly profileOf: (subscription: Subscription) => Profile | undefined;
 }
@@ -42,13 +45,16 @@ export interface CycleDeps {
 /** An Event holds 1 KiB. */
 const EVENT_MESSAGE_MAX = 1_000;
 
+/** Nobody tells the parent when pods end in a child: whoever lacks room asks again after so long. */
+const ROOM_CHECK_MS = 30_000;
+
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf, bindings, scheduling } =
-    deps;
+  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf } = deps;
+  const { bindings, scheduling, capacity } = deps;
   const decisionSeconds = metrics.histogram({
     name: "clusternet_scheduler_decision_seconds",
-    help: "Time from taking a Subscription off the queue to its decision, without writing it",
+    help: "Time from taking a Subscription off the queue to its decision, without asking clusters and writing it",
     buckets: [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
   });
   return async (key, signal) => {
@@ -62,18 +68,21 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
     let decision: Decision | undefined;
     try {
       const bases = await basesOf(subscription, client, signal);
+      const needs = needsOf(feedInventories.get(key));
+      const capacities = await capacity.ask(subscription, { clusters: managedClusters.list(), needs }, signal);
       const startedAt = clock.monotonic();
       const snapshot = takeSnapshot(managedClusters.list());
       const existing = clustersOf(bases, snapshot);
-      const needs = needsOf(feedInventories.get(key));
       const known = withReplicasOf(subscription, bases, existing);
-      decision = scheduling.schedule(known, { snapshot, profile, existing, bindings, needs });
+      decision = scheduling.schedule(known, { snapshot, profile, existing, bindings, needs, capacities });
+      capacity.reserve(subscription, { decision, needs });
       decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
       const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
       if (changed) announce(subscription, { decision, deps });
       const delayMs = failoverDelayMs(decision, clock.now());
       if (delayMs !== undefined) queue.later(key, { priority, delayMs });
-      else if (isLookedAtAgain(decision)) queue.park(key, priority);
+      else if (isLookedAtAgain(decision))
+        queue.park(key, priority, isDividedByCapacity(subscription) ? ROOM_CHECK_MS : undefined);
       else queue.done(key);
     } catch (error) {
       scheduling.undo(decision);

@@ -48,6 +48,28 @@ const schema = z.object({
     .default(2)
     .describe("Fewer silent clusters than this never hold failover back, whatever their share"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
+  capacityTimeout: durationOption("5s").describe(
+    "How long clusters may take to tell what fits, before a decision that depends on it; who does not answer is silent",
+  ),
+  capacityCache: durationOption("10s").describe(
+    "How long such an answer is good for; a change of the ManagedCluster ends it, too",
+  ),
+  capacityReservation: durationOption("1m0s").describe(
+    "How long a placement is held against double booking while its cluster does not show its pods on nodes",
+  ),
+  capacityParallel: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(32)
+    .describe("Such questions on their way at the same time"),
+  predictorCaFile: z
+    .string()
+    .default("")
+    .describe(
+      "PEM of the authority of predictors with predictorDirectAccess; empty: they are not asked, others are through the hub",
+    ),
   upstreamDividing: booleanOption(false).describe(
     "Static dividing rounds as upstream does, from nothing each time; otherwise by the largest remainder, moving as few replicas as it can",
   ),

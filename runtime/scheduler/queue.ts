@@ -109,9 +109,9 @@ export class SchedulingQueue {
   }
 
   /** No cluster fits: again when one changes. */
-  park(key: string, priority: number): void {
+  park(key: string, priority: number, forMs = UNSCHEDULABLE_MAX_MS): void {
     this.#attempts.delete(key);
-    this.#wait(key, { priority, place: "unschedulable", dueAt: this.#clock.monotonic() + UNSCHEDULABLE_MAX_MS });
+    this.#wait(key, { priority, place: "unschedulable", dueAt: this.#clock.monotonic() + forMs });
   }
 
   /** Nothing to do before then: again at its time, or when something changes. */

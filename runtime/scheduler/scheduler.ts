@@ -12,6 +12,8 @@ import { createInformer, type Change, type Informer } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
+import { createAskCluster } from "#scheduler/ask-predictor.ts";
+import { CapacityClient, type CapacityLimits } from "#scheduler/capacity-client.ts";
 import { createCycle } from "#scheduler/cycle.ts";
 import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from "#scheduler/failover/guarded.ts";
 import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
@@ -29,6 +31,8 @@ export interface SchedulerDeps {
   readonly connection: Connection;
   /** Each with a name of its own; Subscriptions of other names are left alone. */
   readonly profiles: readonly Profile[];
+  /** Who signed the certificates of predictors that are asked straight; absent: none is. */
+  readonly predictorCaPem?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -40,7 +44,8 @@ export interface Scheduler {
 /** Subscriptions that are decided and bound at the same time: decisions are quick, writing them is a round trip. */
 const WORKERS = 8;
 
-export function createScheduler(options: SchedulerOptions, { connection, profiles, clock, log }: SchedulerDeps): Scheduler {
+export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps): Scheduler {
+  const { connection, profiles, predictorCaPem, clock, log } = deps;
   const client = createClient(connection, { component: "scheduler" });
   const metrics = createMetrics({ withProcessMetrics: true });
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
@@ -62,7 +67,9 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
   const bindings = new BindingCounts();
   const scheduling = createGuardedScheduling(fleetLimitsOf(options), clock);
   const shared = { client, ...caches, queue, events, metrics, clock, log };
-  const cycle = createCycle({ ...shared, bindings, scheduling, profileOf });
+  const ask = createAskCluster({ parent: client, predictorCaPem });
+  const capacity = new CapacityClient({ ...capacityLimits(options), ask, clock, log, metrics });
+  const cycle = createCycle({ ...shared, bindings, scheduling, capacity, profileOf });
   const wake = wakers(caches, { enqueue, queue, scheduling });
 
   async function runQueue(signal: AbortSignal): Promise<void> {
@@ -73,6 +80,7 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
       bindings.onChange(change);
     };
     const stops = [
+      managedClusters.subscribe(capacity.onCluster),
       managedClusters.subscribe(wake.onCluster),
       feedInventories.subscribe(wake.onInventory),
       subscriptions.subscribe(count),
@@ -105,6 +113,15 @@ export function createScheduler(options: SchedulerOptions, { connection, profile
       await runManager({ informers, controllers: [], tasks, leaderElection, clock, log }, signal);
       await events.flush();
     },
+  };
+}
+
+function capacityLimits(options: SchedulerOptions): CapacityLimits {
+  return {
+    timeoutMs: options.capacityTimeout,
+    cacheMs: options.capacityCache,
+    reservationMs: options.capacityReservation,
+    atATimeMax: options.capacityParallel,
   };
 }
 

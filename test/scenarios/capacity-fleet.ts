@@ -96,7 +96,7 @@ async function clientOf({ adminKubeconfig }: ControlPlane, stack: AsyncDisposabl
 }
 
 /** kwok says that it is Ready, and keeps what it finds in its status. */
-async function addNode(client: Client, { name, allocatable, labels = {}, spec = {} }: NodeShape): Promise<void> {
+export async function addNode(client: Client, { name, allocatable, labels = {}, spec = {} }: NodeShape): Promise<void> {
   const annotations = { [KWOK_ANNOTATION]: "fake" };
   const metadata = { name, annotations, labels: { type: "kwok", "kubernetes.io/hostname": name, ...labels } };
   await client.create(Node, { apiVersion: "v1", kind: "Node", metadata, spec }, signal);

@@ -1,13 +1,21 @@
 // What a child says that fits is what its real kube-scheduler then places, no less and no more; asked through the real hub.
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
+import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { predictorPaths } from "#api/proxies/v1alpha1/predictor.ts";
 import { socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
 import { Namespace, Pod } from "#kube/builtin-kinds.ts";
 import { createAskCluster } from "#scheduler/ask-predictor.ts";
+import { loadProfiles } from "#scheduler/load-profiles.ts";
+import { parseSchedulerOptions } from "#scheduler/options.ts";
+import { createScheduler } from "#scheduler/scheduler.ts";
+import { realClock } from "#std/clock.ts";
+import { silentLogger } from "#std/log.ts";
 import { eventually } from "#test/framework/eventually.ts";
-import { startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
+import { addNode, startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
 
 const START_MS_MAX = 180_000;
 const zone = (name: string) => ({ "topology.kubernetes.io/zone": name });
@@ -35,6 +43,7 @@ beforeAll(async () => {
         spec: { unschedulable: true },
       },
     ],
+    [{ name: "only", allocatable: { cpu: "4", memory: "8Gi", pods: "20" } }],
   ]);
   child = fleet.children[0]!;
   const askCluster = createAskCluster({ parent: fleet.scheduler, predictorCaPem: undefined });
@@ -63,7 +72,7 @@ async function placeUntilFull(
       metadata: { namespace, name },
       spec: { containers: [{ name: "c", image: "c" }], ...spec },
     };
-    await child.client.create(Pod, pod as Pod, signal);
+    await child.client.create(Pod, pod, signal);
   }
   return await eventually("kube-scheduler has judged every pod", async () => {
     const { items } = await child.client.list(Pod, { namespace }, signal);
@@ -193,4 +202,126 @@ describe("who may ask", () => {
     const body = { nodeSelector: 7 };
     await expect(fleet.scheduler.request({ method: "POST", path, body }, signal)).rejects.toMatchObject({ reason: "BadRequest" });
   });
+});
+
+describe("a Subscription is divided by what fits", () => {
+  const { apiVersion } = Subscription;
+  let stop: AbortController;
+  let scheduling: Promise<void>;
+
+  beforeAll(async () => {
+    stop = new AbortController();
+    const options = parseSchedulerOptions(["--leader-elect=false", "--health-port=0", "--capacity-cache=1s"], {});
+    const profiles = await loadProfiles(options);
+    const { connection } = fleet.scheduler;
+    const scheduler = createScheduler(options, { connection, profiles, clock: realClock, log: silentLogger });
+    scheduling = scheduler.run(stop.signal);
+    await fleet.admin.create(Namespace, namespaceOf("shop") as Namespace, signal);
+    for (const { client } of fleet.children) await client.create(Namespace, namespaceOf("shop") as Namespace, signal);
+  });
+  afterAll(async () => {
+    stop.abort(new Error("The test is over"));
+    await scheduling.catch(() => undefined);
+  });
+
+  async function subscribe(name: string, replicas: number, cpu: string): Promise<void> {
+    const labels = { app: name };
+    const pod = { metadata: { labels }, spec: { containers: containers({ cpu }) } };
+    const metadata = { namespace: "shop", name };
+    const template = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata,
+      spec: { replicas, selector: { matchLabels: labels }, template: pod },
+    };
+    const manifest = {
+      apiVersion,
+      kind: Manifest.kind,
+      metadata: { namespace: "clusternet-reserved", name: `deployments.shop.${name}` },
+      template,
+    };
+    await fleet.admin.apply(Manifest, manifest as Manifest, { fieldManager: "test", force: true }, signal);
+    const spec = {
+      schedulingStrategy: "Dividing",
+      dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy: "Spread" } },
+      subscribers: [{ clusterAffinity: { matchLabels: { fleet: "yes" } } }],
+      feeds: [{ apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name }],
+    };
+    await fleet.admin.apply(
+      Subscription,
+      { apiVersion, kind: Subscription.kind, metadata, spec } as unknown as Subscription,
+      { fieldManager: "test", force: true },
+      signal,
+    );
+  }
+
+  const sharesOf = async (name: string): Promise<readonly number[]> => {
+    const found = await fleet.admin.get(Subscription, { namespace: "shop", name }, signal);
+    const shares = found?.status?.replicas?.[`apps/v1/Deployment/shop/${name}`] ?? [];
+    if (shares.length === 0) throw new Error(JSON.stringify(found?.status));
+    return shares;
+  };
+
+  /** Pods with a node, of each child. */
+  const placedOf = (name: string): Promise<readonly number[]> =>
+    Promise.all(
+      fleet.children.map(async ({ client }) => {
+        const { items } = await client.list(Pod, { namespace: "shop", labelSelector: `app=${name}` }, signal);
+        return items.filter(({ spec }) => spec.nodeName !== undefined).length;
+      }),
+    );
+
+  test("each child gets its part, and its kube-scheduler places all of it", async () => {
+    // 14 fit into child-1 and 4 into child-2.
+    await subscribe("web", 9, "1");
+    await eventually("they are shared out", async () => {
+      expect(await sharesOf("web")).toEqual([7, 2]);
+      return true;
+    });
+    await eventually("they run", async () => {
+      expect(await placedOf("web")).toEqual([7, 2]);
+      return true;
+    });
+  }, 120_000);
+
+  test("two at the same time do not get the same room", async () => {
+    // 7 and 2 are left.
+    await Promise.all([subscribe("a", 5, "1"), subscribe("b", 4, "1")]);
+    await eventually("all of them run", async () => {
+      const shares = [await sharesOf("a"), await sharesOf("b")];
+      const [a, b] = await Promise.all([placedOf("a"), placedOf("b")]);
+      if (a[0]! + b[0]! === 0) throw new Error(JSON.stringify(shares));
+      expect([a[0]! + b[0]!, a[1]! + b[1]!]).toEqual([7, 2]);
+      return true;
+    });
+  }, 120_000);
+
+  test("what does not fit anywhere is said, and placed when there is room", async () => {
+    await subscribe("late", 3, "2");
+    await eventually("it says so", async () => {
+      const found = await fleet.admin.get(Subscription, { namespace: "shop", name: "late" }, signal);
+      const said = found?.status?.conditions?.find(({ type }) => type === "Scheduled");
+      if (said?.status === "False" || said?.message?.includes("3") === true) return true;
+      throw new Error(JSON.stringify(found?.status));
+    });
+    await addNode(fleet.children[1]!.client, { name: "new", allocatable: { cpu: "8", memory: "8Gi", pods: "20" } });
+    await eventually("the child that grew takes all of it", async () => {
+      expect(await placedOf("late")).toEqual([0, 3]);
+      return true;
+    });
+  }, 120_000);
+
+  test("a child that does not answer is left out with its reason, and loses nothing", async () => {
+    const before = await placedOf("web");
+    const key = { namespace: "child-2", name: "child-2" };
+    await fleet.children[1]!.agent[Symbol.asyncDispose]();
+    // Every cpu of child-1 is taken; slots are left.
+    await subscribe("more", 1, "0");
+    await eventually("it is in the child that answers", async () => {
+      expect(await placedOf("more")).toEqual([1, 0]);
+      return true;
+    });
+    expect(await placedOf("web")).toEqual(before);
+    expect((await fleet.admin.get(ManagedCluster, key, signal))?.status?.predictorEnabled).toBe(true);
+  }, 120_000);
 });

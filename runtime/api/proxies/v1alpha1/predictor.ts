@@ -3,7 +3,6 @@
 // Fields that upstream lacks are optional on both sides and lie where upstream's Go types do not look.
 
 import * as z from "zod";
-import { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { ReplicaRequirements } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Immutable } from "#api/define-kind.ts";
 import { int32 } from "#api/fields.ts";
@@ -24,8 +23,8 @@ export const topologyLabels = {
 export const topologyKeys = ["zone", "region", "hostname"] as const;
 export type TopologyKey = (typeof topologyKeys)[number];
 
-/** More feeds than this in one question are asked in several. */
-const FEEDS_MAX = 100;
+/** Feeds that one question may name. */
+export const QUESTION_FEEDS_MAX = 500;
 
 export const PredictRequest = z.object({
   nodeSelector: ReplicaRequirements.shape.nodeSelector.nullish(),
@@ -36,8 +35,8 @@ export const PredictRequest = z.object({
   namespace: z.string().nullish(),
   /** Ours. By which places the answer is given, too. */
   topology: z.array(z.enum(topologyKeys)).nullish(),
-  /** Ours. Of which feeds the answer also says how many pods have a node. */
-  feeds: z.array(Feed).max(FEEDS_MAX).nullish(),
+  /** Ours. Of which feeds (`feedKey`) the answer also says how many pods have a node. */
+  feeds: z.array(z.string()).max(QUESTION_FEEDS_MAX).nullish(),
 });
 export type PredictRequest = Immutable<z.output<typeof PredictRequest>>;
 
