@@ -166,7 +166,7 @@ describe("a cluster that does not answer", () => {
 
 test("what one Subscription was given the next does not get, as long as its cluster does not show it", async () => {
   const decision: Decision = { type: "bound", clusters: [paris], replicas: { [keyOf("web")]: [5] }, verdicts: [] };
-  const before = await ask();
+  const before = await ask(aSubscription("twin", ["web"]));
   client.reserve(web, { decision, needs });
   // Also not who asked before and decides now.
   expect(before.of(paris, keyOf("web"))).toEqual({ type: "fits", replicas: 2 });

@@ -100,13 +100,14 @@ export class CapacityClient {
       signal,
     );
     this.#seconds.observe((clock.monotonic() - startedAt) / 1_000);
+    const asker = { subscription: keyTextOf(subscription), previous: previousOf(subscription) };
     const byFeed = new Map(questions.flatMap((question) => question.feeds.map((feed) => [feed, question] as const)));
     return {
       of: (cluster, feed) => {
         const question = byFeed.get(feed);
         const answer = question === undefined ? undefined : answers.get(wayOf(cluster, question));
         if (question === undefined || answer === undefined) return undefined;
-        return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic() }, answer);
+        return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic(), asker }, answer);
       },
     };
   }
@@ -117,13 +118,12 @@ export class CapacityClient {
     { decision, needs }: { readonly decision: Decision; readonly needs: readonly FeedNeed[] },
   ): void {
     if (decision.type !== "bound" || decision.replicas === undefined) return;
-    const before = new Map(subscription.status?.bindingClusters?.map((cluster, index) => [cluster, index]));
+    const previous = previousOf(subscription);
     for (const { feeds, request } of questionsOf(subscription, needs)) {
       for (const feed of feeds) {
-        const previous = subscription.status?.replicas?.[feed] ?? [];
         for (const [index, replicas] of (decision.replicas[feed] ?? []).entries()) {
           const cluster = decision.clusters[index] ?? "";
-          const placement = { cluster, feed, request, replicas, previous: previous[before.get(cluster) ?? -1] ?? 0 };
+          const placement = { cluster, feed, request, replicas, previous: previous(cluster, feed) };
           this.#ledger.reserve({ ...placement, subscription: keyTextOf(subscription) }, this.#options.clock.monotonic());
         }
       }
@@ -211,4 +211,9 @@ function isSelected({ spec }: Subscription, { metadata }: ManagedCluster): boole
 
 function wayOf(cluster: string, { key }: Question): string {
   return `${cluster} ${key}`;
+}
+
+function previousOf({ status = {} }: Subscription): (cluster: string, feed: string) => number {
+  const places = new Map(status.bindingClusters?.map((cluster, index) => [cluster, index]));
+  return (cluster, feed) => status.replicas?.[feed]?.[places.get(cluster) ?? -1] ?? 0;
 }

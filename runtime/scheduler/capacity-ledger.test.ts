@@ -20,8 +20,9 @@ beforeEach(() => {
   ledger = new CapacityLedger({ answerMsMax: 10_000, reservationMsMax: 60_000 });
 });
 
-const room = (replicas: number, { request = oneCpu, nowMs = 100, cluster = PARIS } = {}): CapacityAnswer =>
-  ledger.unreserved({ cluster, request, nowMs }, fits(replicas));
+const other = { subscription: "shop/other", previous: () => 0 };
+const room = (replicas: number, { request = oneCpu, nowMs = 100, cluster = PARIS, asker = other } = {}): CapacityAnswer =>
+  ledger.unreserved({ cluster, request, nowMs, asker }, fits(replicas));
 
 describe("answers", () => {
   test("are good for a while, for the same question and cluster", () => {
@@ -90,6 +91,22 @@ describe("a placement", () => {
     expect(room(10)).toEqual(fits(10));
   });
 
+  test("does not stand in the way of who made it and could not write it; once written it is taken for placed", () => {
+    ledger.reserve(placed(6), 50);
+    const asker = (previous: number) => ({ subscription: "shop/web", previous: () => previous });
+    expect(room(10, { asker: asker(0) })).toEqual(fits(10));
+    expect(room(10, { asker: asker(6) })).toEqual(fits(4));
+    ledger.keep(PARIS, { key: "a" }, { answer: fits(8), askedAtMs: 60, placed: { [WEB]: 2 } });
+    expect(room(8, { asker: asker(6) })).toEqual(fits(4));
+  });
+
+  test("that the cluster shows already is not held again by who decides from an old status", () => {
+    ledger.reserve(placed(7), 50);
+    ledger.keep(PARIS, { key: "a" }, { answer: fits(7), askedAtMs: 60, placed: { [WEB]: 7 } });
+    ledger.reserve(placed(7, { previous: 0 }), 70);
+    expect(room(7)).toEqual(fits(7));
+  });
+
   test("ends by itself when the cluster never shows it, also when it is decided again unchanged", () => {
     ledger.reserve(placed(4), 0);
     ledger.reserve(placed(4, { previous: 4 }), 59_000);
@@ -113,13 +130,13 @@ describe("a placement", () => {
     ledger.reserve(placed(6), 50);
     const answer = { type: "fits", replicas: 10, byTopology: { zone: { a: 7, b: 3 } } } as const;
     const left = { type: "fits", replicas: 4, byTopology: { zone: { a: 4, b: 3 } } };
-    expect(ledger.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 60 }, answer)).toEqual(left);
+    expect(ledger.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 60, asker: other }, answer)).toEqual(left);
   });
 
   test("leaves silence silence", () => {
     ledger.reserve(placed(6), 50);
     const silent = { type: "silent", reason: "gone" } as const;
-    expect(ledger.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 60 }, silent)).toEqual(silent);
+    expect(ledger.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 60, asker: other }, silent)).toEqual(silent);
   });
 });
 
@@ -129,7 +146,7 @@ test("two that place one after the other never get more than there is", () => {
       const own = new CapacityLedger({ answerMsMax: 1, reservationMsMax: 60_000 });
       let given = 0;
       for (const [index, wish] of wishes.entries()) {
-        const left = own.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 1 }, fits(free));
+        const left = own.unreserved({ cluster: PARIS, request: oneCpu, nowMs: 1, asker: other }, fits(free));
         const gets = Math.min(wish, left.type === "fits" ? left.replicas : 0);
         own.reserve(placed(gets, { subscription: `shop/${String(index)}` }), 1);
         given += gets;

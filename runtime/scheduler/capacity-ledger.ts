@@ -5,7 +5,8 @@
 // (LED-1) An answer is never below zero, and never above what the cluster said.
 // (LED-2) A reservation is what was placed minus what the cluster showed to have a node, in a question asked after the placement.
 // (LED-3) Only resources that both need displace each other; slots for pods only between feeds that ask for nothing.
-// (LED-4) Answers and reservations are bounded in number and age.
+// (LED-4) Who asks does not stand in its own way: of its own reservation only counts what it takes for placed already.
+// (LED-5) Answers and reservations are bounded in number and age.
 
 import type { PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { nanoUnits } from "#std/quantity.ts";
@@ -36,7 +37,14 @@ export interface Placement {
   readonly previous: number;
 }
 
+export interface Asker {
+  readonly subscription: string;
+  /** Replicas that it takes for placed: what its status says. */
+  previous(cluster: string, feed: string): number;
+}
+
 interface Reservation {
+  readonly subscription: string;
   readonly feed: string;
   readonly request: PredictRequest;
   readonly replicas: number;
@@ -47,11 +55,21 @@ interface Reservation {
 interface ClusterPage {
   readonly answers: Map<string, Answered>;
   readonly reservations: Map<string, Reservation>;
+  /** Feed -> its pods that had a node when the cluster was asked last. */
+  readonly placed: Map<string, number>;
+}
+
+interface UnreservedOptions {
+  readonly cluster: string;
+  readonly request: PredictRequest;
+  readonly nowMs: number;
+  readonly asker: Asker;
 }
 
 /** Of one cluster; the oldest goes. */
 const ANSWERS_MAX = 256;
 const RESERVATIONS_MAX = 1_000;
+const SHOWN_MAX = 1_000;
 
 export class CapacityLedger {
   readonly #limits: LedgerLimits;
@@ -84,8 +102,9 @@ export class CapacityLedger {
   }
 
   keep(cluster: string, question: Pick<Question, "key">, answered: Answered): void {
-    const { answers, reservations } = this.#page(cluster);
+    const { answers, reservations, placed: shown } = this.#page(cluster);
     put(answers, { key: question.key, value: answered, max: ANSWERS_MAX });
+    for (const [key, value] of Object.entries(answered.placed ?? {})) put(shown, { key, value, max: SHOWN_MAX });
     for (const [key, reservation] of reservations) {
       const placed = answered.placed?.[reservation.feed];
       if (placed === undefined || reservation.atMs > answered.askedAtMs) continue;
@@ -105,28 +124,27 @@ export class CapacityLedger {
 
   reserve({ cluster, feed, subscription, request, replicas, previous }: Placement, nowMs: number): void {
     const key = `${subscription} ${feed}`;
-    const earlier = this.#pages.get(cluster)?.reservations.get(key);
+    const page = this.#page(cluster);
+    const earlier = page.reservations.get(key);
     if (earlier?.replicas === replicas) return;
-    const seen = earlier?.seen ?? previous;
+    // Our cache of the Subscription may be behind: what the cluster showed already is not held again.
+    const seen = earlier?.seen ?? Math.max(previous, page.placed.get(feed) ?? 0);
     if (replicas <= seen) {
-      this.#pages.get(cluster)?.reservations.delete(key);
+      page.reservations.delete(key);
       return;
     }
-    const value = { feed, request, replicas, seen, atMs: nowMs };
-    put(this.#page(cluster).reservations, { key, value, max: RESERVATIONS_MAX });
+    const value = { subscription, feed, request, replicas, seen, atMs: nowMs };
+    put(page.reservations, { key, value, max: RESERVATIONS_MAX });
   }
 
   /** An answer without what is reserved now. */
-  unreserved(
-    { cluster, request, nowMs }: { readonly cluster: string; readonly request: PredictRequest; readonly nowMs: number },
-    answer: CapacityAnswer,
-  ): CapacityAnswer {
+  unreserved({ cluster, request, nowMs, asker }: UnreservedOptions, answer: CapacityAnswer): CapacityAnswer {
     const reservations = this.#pages.get(cluster)?.reservations;
     if (reservations === undefined || answer.type !== "fits") return answer;
     let { replicas } = answer;
     for (const [key, reservation] of reservations) {
       if (nowMs - reservation.atMs >= this.#limits.reservationMsMax) reservations.delete(key);
-      else replicas -= displaced(reservation, request);
+      else replicas -= displaced(asSeenBy(asker, { cluster, reservation }), request);
     }
     return replicas === answer.replicas ? answer : lowered(answer, Math.max(0, replicas));
   }
@@ -134,10 +152,23 @@ export class CapacityLedger {
   #page(cluster: string): ClusterPage {
     const known = this.#pages.get(cluster);
     if (known !== undefined) return known;
-    const made = { answers: new Map<string, Answered>(), reservations: new Map<string, Reservation>() };
+    const made = {
+      answers: new Map<string, Answered>(),
+      reservations: new Map<string, Reservation>(),
+      placed: new Map<string, number>(),
+    };
     this.#pages.set(cluster, made);
     return made;
   }
+}
+
+/** Its last decision may not be written yet, or never: then it decides about these replicas now. */
+function asSeenBy(
+  asker: Asker,
+  { cluster, reservation }: { readonly cluster: string; readonly reservation: Reservation },
+): Reservation {
+  if (reservation.subscription !== asker.subscription) return reservation;
+  return { ...reservation, replicas: Math.min(reservation.replicas, asker.previous(cluster, reservation.feed)) };
 }
 
 function put<T>(
