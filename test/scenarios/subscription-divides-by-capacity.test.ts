@@ -216,8 +216,8 @@ describe("a Subscription is divided by what fits", () => {
     const { connection } = fleet.scheduler;
     const scheduler = createScheduler(options, { connection, profiles, clock: realClock, log: silentLogger });
     scheduling = scheduler.run(stop.signal);
-    await fleet.admin.create(Namespace, namespaceOf("shop") as Namespace, signal);
-    for (const { client } of fleet.children) await client.create(Namespace, namespaceOf("shop") as Namespace, signal);
+    await fleet.admin.create(Namespace, namespaceOf("shop"), signal);
+    for (const { client } of fleet.children) await client.create(Namespace, namespaceOf("shop"), signal);
   });
   afterAll(async () => {
     stop.abort(new Error("The test is over"));
@@ -240,7 +240,7 @@ describe("a Subscription is divided by what fits", () => {
       metadata: { namespace: "clusternet-reserved", name: `deployments.shop.${name}` },
       template,
     };
-    await fleet.admin.apply(Manifest, manifest as Manifest, { fieldManager: "test", force: true }, signal);
+    await fleet.admin.apply(Manifest, manifest, { fieldManager: "test", force: true }, signal);
     const spec = {
       schedulingStrategy: "Dividing",
       dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy: "Spread" } },
@@ -301,7 +301,7 @@ describe("a Subscription is divided by what fits", () => {
     await eventually("it says so", async () => {
       const found = await fleet.admin.get(Subscription, { namespace: "shop", name: "late" }, signal);
       const said = found?.status?.conditions?.find(({ type }) => type === "Scheduled");
-      if (said?.status === "False" || said?.message?.includes("3") === true) return true;
+      if (said?.status === "False" || said?.message.includes("3") === true) return true;
       throw new Error(JSON.stringify(found?.status));
     });
     await addNode(fleet.children[1]!.client, { name: "new", allocatable: { cpu: "8", memory: "8Gi", pods: "20" } });
