@@ -58,7 +58,10 @@ beforeAll(async () => {
     if (type === undefined) throw new Error(`No ${object.kind}`);
     const bound = object.kind.endsWith("Binding") ? { ...object, subjects: [subject] } : object;
     await admin.apply(type, bound, { fieldManager: "test", force: true }, signal);
-    if (type.scope === "Cluster") stack.defer(async () => void (await admin.delete(type, object.metadata, {}, signal)));
+    if (type.scope === "Cluster")
+      stack.defer(async () => {
+        await admin.delete(type, object.metadata, {}, signal);
+      });
   }
   const other = {
     apiVersion: "v1",
@@ -66,7 +69,7 @@ beforeAll(async () => {
     metadata: { namespace: charts, name: "other" },
     stringData: { username: "a", password: "b" },
   };
-  await admin.apply(Secret, other as Secret, { fieldManager: "test", force: true }, signal);
+  await admin.apply(Secret, other, { fieldManager: "test", force: true }, signal);
 });
 afterAll(async () => {
   await stack.disposeAsync();
