@@ -59,9 +59,13 @@ export async function run(print: (line: string) => void): Promise<Measurement[]>
 function measureDecisions(size: (typeof SIZES)[number], add: Add): number {
   const clusters = Array.from({ length: size }, (_, index) => clusterOf(index, size));
   const profile = defaultProfile("default");
-  const capacities: Capacities = {
-    of: (cluster) => ({ type: "fits", replicas: (Number(cluster.split("-").at(-1)) * 7) % 40 }),
-  };
+  const answers = new Map(
+    clusters.map(({ metadata: { namespace = "", name } }, index) => [
+      `${namespace}/${name}`,
+      { type: "fits", replicas: (index * 7) % 40 } as const,
+    ]),
+  );
+  const capacities: Capacities = { of: (cluster) => answers.get(cluster) };
   const decide = (round: number): number => {
     const startedAt = performance.now();
     const snapshot = takeSnapshot(clusters);
