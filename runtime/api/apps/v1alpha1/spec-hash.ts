@@ -47,10 +47,9 @@ export function specHash(spec: Subscription["spec"]): number {
 
 function fnv1a32(text: string): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
-  }
-  return hash;
+  // Signed in between: beyond 31 bits every step would make a number on the heap.
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
 }
 
 function goJson(value: unknown, fields: readonly string[]): string {

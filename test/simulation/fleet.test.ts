@@ -1,0 +1,384 @@
+// A seeded fleet: clusters join, fall silent, come back, are emptied, tainted and deleted; Subscriptions scale and change; the network parts.
+// After every step the rules of scheduling must hold, and the same seed must give the same history. A failure names its seed and step.
+
+import { expect, test } from "@jest/globals";
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { Taint } from "#api/core-types.ts";
+import { taints } from "#api/names.ts";
+import { rfc3339 } from "#kube/conditions.ts";
+import { statusOf } from "#scheduler/bind.ts";
+import type { Capacities } from "#scheduler/capacity.ts";
+import type { BoundDecision } from "#scheduler/decision.ts";
+import { defaultProfile } from "#scheduler/default-plugins.ts";
+import { createGuardedScheduling } from "#scheduler/failover/guarded.ts";
+import { takeSnapshot } from "#scheduler/snapshot.ts";
+import { deepEqual } from "#std/canonical-json.ts";
+import { createFakeClock, type FakeClock } from "#test/framework/fake-clock.ts";
+
+const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 10);
+const STEPS = 80;
+const STEP_SECONDS_MAX = 240;
+/** Silence becomes a taint after that. */
+const GRACE_MS = 60_000;
+const TOLERATION_SECONDS = 300;
+const SILENT_PERCENT_MAX = 50;
+const SILENT_CLUSTERS_MIN = 3;
+const FEED = "apps/v1/Deployment/shop/web";
+const NAMES = ["athens", "bern", "cairo", "delhi", "essen", "fes", "genoa", "hanoi"] as const;
+
+interface Place {
+  readonly name: string;
+  labels: Readonly<Record<string, string>>;
+  /** Replicas that it takes in all. */
+  slots: number;
+  silentSince: number | undefined;
+  own: readonly Taint[];
+}
+
+interface App {
+  subscription: Subscription;
+  desired: number;
+}
+
+interface World {
+  readonly random: () => number;
+  readonly clock: FakeClock;
+  readonly places: Map<string, Place>;
+  readonly apps: readonly App[];
+  readonly history: string[];
+}
+
+/** A small generator with a state of 32 bits (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const pick = <T>({ random }: World, from: readonly T[]): T | undefined => from[Math.floor(random() * from.length)];
+const upTo = ({ random }: World, most: number): number => Math.floor(random() * (most + 1));
+
+// What happens.
+
+type Happening = (world: World) => string | undefined;
+
+const happenings: readonly Happening[] = [
+  (world) => {
+    const free = NAMES.filter((name) => !world.places.has(name));
+    const name = pick(world, free);
+    if (name === undefined) return undefined;
+    const labels = { fleet: "yes", kind: world.random() < 0.5 ? "large" : "small" };
+    world.places.set(name, { name, labels, slots: 5 + upTo(world, 40), silentSince: undefined, own: [] });
+    return `${name} joins`;
+  },
+  change((place, { clock }) => {
+    if (place.silentSince !== undefined) return undefined;
+    place.silentSince = clock.now();
+    return "falls silent";
+  }),
+  change((place) => {
+    if (place.silentSince === undefined) return undefined;
+    place.silentSince = undefined;
+    return "answers again";
+  }),
+  change((place, world) => {
+    place.slots = upTo(world, 50);
+    return `has ${String(place.slots)} slots`;
+  }),
+  change((place) => {
+    place.own = place.own.length > 0 ? [] : [{ key: "maintenance", effect: "NoSchedule" }];
+    return place.own.length > 0 ? "is tainted" : "is not tainted any more";
+  }),
+  change((place, world) => {
+    if (world.random() < 0.7) return undefined;
+    place.labels = { ...place.labels, fleet: place.labels["fleet"] === "yes" ? "no" : "yes" };
+    return `has the label fleet=${place.labels["fleet"] ?? ""}`;
+  }),
+  change((place, world) => {
+    if (world.random() < 0.8) return undefined;
+    world.places.delete(place.name);
+    return "is deleted";
+  }),
+  (world) => {
+    const app = pick(world, world.apps);
+    if (app === undefined) return undefined;
+    app.desired = upTo(world, 60);
+    return `${app.subscription.metadata.name} wants ${String(app.desired)}`;
+  },
+  (world) => {
+    for (const place of world.places.values()) if (world.random() < 0.7) place.silentSince ??= world.clock.now();
+    return "the network parts";
+  },
+  (world) => {
+    if (world.random() < 0.6) return undefined;
+    for (const place of world.places.values()) place.silentSince = undefined;
+    return "everybody answers";
+  },
+];
+
+function change(what: (place: Place, world: World) => string | undefined): Happening {
+  return (world) => {
+    const place = pick(world, [...world.places.values()]);
+    const said = place === undefined ? undefined : what(place, world);
+    return said === undefined ? undefined : `${place?.name ?? ""} ${said}`;
+  };
+}
+
+// What the scheduler sees.
+
+function managedClusters({ places, clock }: World): readonly ManagedCluster[] {
+  return [...places.values()].map(({ name, labels, silentSince, own }) => {
+    const taintedAt = silentSince === undefined ? undefined : silentSince + GRACE_MS;
+    const isSilent = taintedAt !== undefined && taintedAt <= clock.now();
+    const unschedulable = { key: taints.unschedulable, value: "ClusterStatusUnknown" };
+    const health: readonly Taint[] = isSilent
+      ? [
+          { ...unschedulable, effect: "NoSchedule" },
+          { ...unschedulable, effect: "NoExecute", timeAdded: rfc3339(taintedAt) },
+        ]
+      : [];
+    const status = isSilent ? "Unknown" : "True";
+    const condition = { type: "Ready", status, reason: "R", message: "", lastTransitionTime: rfc3339(0) };
+    return {
+      apiVersion: "clusters.clusternet.io/v1beta1",
+      kind: "ManagedCluster",
+      metadata: { namespace: name, name, labels },
+      spec: { clusterId: name, syncMode: "Pull", taints: [...own, ...health] },
+      status: { conditions: [condition] },
+    } as unknown as ManagedCluster;
+  });
+}
+
+/** Silence shorter than the grace is not known to anybody. */
+function isKnownSilent({ clock }: World, { silentSince }: Place): boolean {
+  return silentSince !== undefined && silentSince + GRACE_MS <= clock.now();
+}
+
+const keyOf = (name: string): string => `${name}/${name}`;
+
+function sharesOf({ status }: Subscription): ReadonlyMap<string, number> {
+  const shares = status?.replicas?.[FEED] ?? [];
+  return new Map((status?.bindingClusters ?? []).map((cluster, index) => [cluster, shares[index] ?? 0]));
+}
+
+/** Who is silent says nothing; the others have what all Subscriptions leave them. */
+function capacitiesOf({ places, apps }: World): Capacities {
+  const used = (key: string): number => apps.reduce((all, { subscription }) => all + (sharesOf(subscription).get(key) ?? 0), 0);
+  const answers = new Map(
+    [...places.values()].map(({ name, slots, silentSince }) => [
+      keyOf(name),
+      silentSince === undefined
+        ? ({ type: "fits", replicas: Math.max(0, slots - used(keyOf(name))) } as const)
+        : ({ type: "silent", reason: "no answer" } as const),
+    ]),
+  );
+  return { of: (cluster) => answers.get(cluster) };
+}
+
+/** As a child reports: what was bound before this moment is available where somebody answers. */
+function reported({ subscription }: App, { places }: World): Subscription {
+  const shares = sharesOf(subscription);
+  const feedStatusDetails = [...shares].map(([cluster, replicas]) => {
+    const [name = ""] = cluster.split("/", 1);
+    return {
+      clusterId: name,
+      available: places.get(name)?.silentSince === undefined,
+      replicaStatus: { availableReplicas: replicas },
+    };
+  });
+  const feed = subscription.spec.feeds[0];
+  if (feed === undefined || subscription.status === undefined) return subscription;
+  return { ...subscription, status: { ...subscription.status, aggregatedStatuses: [{ ...feed, feedStatusDetails }] } };
+}
+
+function appOf(name: string, spec: object): App {
+  return {
+    desired: 10,
+    subscription: {
+      apiVersion: "apps.clusternet.io/v1alpha1",
+      kind: "Subscription",
+      metadata: { namespace: "shop", name, generation: 1 },
+      spec: {
+        schedulerName: "default",
+        schedulingStrategy: "Replication",
+        preemptionPolicy: "PreemptNever",
+        subscribers: [
+          { clusterAffinity: { matchLabels: { fleet: "yes", kind: "large" } }, weight: 2 },
+          { clusterAffinity: { matchLabels: { fleet: "yes" } }, weight: 1 },
+        ],
+        feeds: [{ apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name: "web" }],
+        ...spec,
+      },
+    } as unknown as Subscription,
+  };
+}
+
+const failover = { enabled: true, tolerationSeconds: TOLERATION_SECONDS };
+const dynamic = (strategy: string): object => ({
+  schedulingStrategy: "Dividing",
+  dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy } },
+});
+const byWeight = { schedulingStrategy: "Dividing", dividingScheduling: { type: "Static" } };
+
+function createWorld(seed: number): World {
+  return {
+    random: generator(seed),
+    clock: createFakeClock(),
+    places: new Map(),
+    apps: [
+      appOf("everywhere", {}),
+      appOf("by-weight", byWeight),
+      appOf("spread", dynamic("Spread")),
+      appOf("packed", dynamic("Binpack")),
+      appOf("spread-moves", { ...dynamic("Spread"), failover }),
+      appOf("by-weight-moves", { ...byWeight, failover }),
+    ],
+    history: [],
+  };
+}
+
+// What must hold. Thousands of times in a history, so no `expect`: it would take longer than the decisions.
+
+interface Looked {
+  readonly world: World;
+  readonly app: App;
+  readonly before: Subscription;
+  readonly decision: BoundDecision;
+  readonly capacities: Capacities;
+}
+
+function must(isSo: boolean, what: string, seen: unknown): void {
+  if (!isSo) throw new Error(`${what}: ${JSON.stringify(seen)}`);
+}
+
+function check(looked: Looked): void {
+  mustBeConsistent(looked);
+  mustLoseNothingBySilence(looked);
+  mustRespectRoom(looked);
+  mustNotEvictWhileMostAreSilent(looked);
+}
+
+function mustBeConsistent({ app: { subscription, desired }, decision }: Looked): void {
+  const { bindingClusters = [], replicas } = subscription.status ?? {};
+  must(deepEqual([...new Set(bindingClusters)].toSorted(), bindingClusters), "bound once each, ascending", bindingClusters);
+  if (subscription.spec.schedulingStrategy !== "Dividing") return;
+  const shares = replicas?.[FEED] ?? [];
+  must(shares.length === bindingClusters.length, "a share for each cluster", { shares, bindingClusters });
+  const placed = shares.reduce((all, share) => all + share, 0);
+  const isExplained = decision.shortfall !== undefined || bindingClusters.length === 0;
+  must(placed >= desired || isExplained, "what is not placed has a reason", { placed, desired });
+  // While work moves there may be two copies of some of it.
+  if (subscription.spec.failover !== undefined) return;
+  must(placed <= desired, "not more than is wanted", { placed, desired });
+}
+
+/** Off by default: then only a live edit ends a binding or takes replicas away. */
+function mustLoseNothingBySilence({ world, app: { subscription, desired }, before }: Looked): void {
+  const was = sharesOf(before);
+  const is = sharesOf(subscription);
+  const running = [...was.values()].reduce((all, share) => all + share, 0);
+  for (const [cluster, share] of was) {
+    const place = world.places.get(cluster.split("/", 1)[0] ?? "");
+    if (place?.labels["fleet"] !== "yes") continue;
+    if (subscription.spec.failover === undefined) {
+      must(is.has(cluster), "only a live edit unbinds", cluster);
+      const isKept = !isKnownSilent(world, place) || running > desired || (is.get(cluster) ?? 0) >= share;
+      must(isKept, "who is silent keeps its replicas", { cluster, share, now: is.get(cluster) });
+    } else if (!is.has(cluster) && place.silentSince !== undefined) {
+      // Else it works, and gives back what it took over.
+      const silentForMs = world.clock.now() - place.silentSince;
+      must(silentForMs >= GRACE_MS + TOLERATION_SECONDS * 1_000, "failover waits as long as is tolerated", {
+        cluster,
+        silentForMs,
+      });
+    }
+  }
+}
+
+function mustRespectRoom({ app: { subscription }, before, capacities }: Looked): void {
+  if (subscription.spec.dividingScheduling?.type !== "Dynamic") return;
+  const was = sharesOf(before);
+  for (const [cluster, share] of sharesOf(subscription)) {
+    const more = share - (was.get(cluster) ?? 0);
+    const answer = capacities.of(cluster, FEED);
+    const room = answer?.type === "fits" ? answer.replicas : 0;
+    must(more <= room, "nobody gets more than fits", { cluster, more, answer });
+  }
+}
+
+/** Then it is our network, not theirs. */
+function mustNotEvictWhileMostAreSilent({ world, decision }: Looked): void {
+  if ((decision.failover?.started ?? 0) === 0) return;
+  const silent = [...world.places.values()].filter((place) => isKnownSilent(world, place)).length;
+  const isHeld = silent >= SILENT_CLUSTERS_MIN && silent * 100 > SILENT_PERCENT_MAX * world.places.size;
+  must(!isHeld, "no eviction while most are silent", { silent, of: world.places.size });
+}
+
+// One history.
+
+async function simulate(seed: number): Promise<readonly string[]> {
+  const world = createWorld(seed);
+  const scheduling = createGuardedScheduling(
+    { evictionsPerMinute: 10, silentPercentMax: SILENT_PERCENT_MAX, silentClustersMin: SILENT_CLUSTERS_MIN },
+    world.clock,
+  );
+  scheduling.start(managedClusters(world));
+  const profile = defaultProfile("default");
+  const decide = (app: App, capacities: Capacities): BoundDecision | undefined => {
+    const needs = [{ feed: FEED, desiredReplicas: app.desired }];
+    const decision = scheduling.schedule(app.subscription, {
+      snapshot: takeSnapshot(managedClusters(world)),
+      profile,
+      needs,
+      capacities,
+    });
+    const status = statusOf(app.subscription, decision, world.clock.now());
+    app.subscription = {
+      ...app.subscription,
+      status: { ...app.subscription.status, ...status } as Subscription["status"] & object,
+    };
+    return decision.type === "bound" ? decision : undefined;
+  };
+  for (let step = 0; step < STEPS; step += 1) {
+    await world.clock.advance(1_000 * (1 + upTo(world, STEP_SECONDS_MAX)));
+    world.history.push(pick(world, happenings)?.(world) ?? "nothing");
+    scheduling.observe(managedClusters(world));
+    for (const app of world.apps) {
+      app.subscription = reported(app, world);
+      const before = app.subscription;
+      const capacities = capacitiesOf(world);
+      const decision = decide(app, capacities);
+      world.history.push(
+        `${app.subscription.metadata.name}: ${[...sharesOf(app.subscription)].map((pair) => pair.join("=")).join(" ")}`,
+      );
+      if (decision !== undefined) check({ world, app, before, decision, capacities });
+      const settled = app.subscription.status;
+      // Nothing changed: nothing to write. (Failover goes on by itself as soon as its replacement answers.)
+      if (decision !== undefined && decision.failover === undefined) {
+        decide(app, capacitiesOf(world));
+        const now = app.subscription.status;
+        must(deepEqual(now?.bindingClusters, settled?.bindingClusters), "nothing changed, nothing moves", { settled, now });
+        const isSame = decision.shortfall !== undefined || deepEqual(now?.replicas, settled?.replicas);
+        must(isSame, "nothing changed, no share changes", { settled, now });
+      }
+    }
+  }
+  return world.history;
+}
+
+test.each(Array.from({ length: SEEDS }, (_, seed) => seed))("the rules hold in every step of fleet %i", async (seed) => {
+  await simulate(seed);
+});
+
+test("the same seed gives the same history, another seed another one", async () => {
+  const [first, again, other] = await Promise.all([simulate(7), simulate(7), simulate(8)]);
+  expect(again).toEqual(first);
+  expect(other).not.toEqual(first);
+  // Something happens in it.
+  expect(new Set(first).size).toBeGreaterThan(STEPS);
+});
