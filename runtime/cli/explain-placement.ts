@@ -8,10 +8,13 @@ import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { clustersOf, selectorOf } from "#scheduler/existing-bases.ts";
 import { explainPlacement, type Placement } from "#scheduler/explain-placement.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
+import { fleetAsSeen } from "#scheduler/failover/fleet-guard.ts";
+import { scheduleWithFailover } from "#scheduler/failover/plan.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { placementText } from "#scheduler/placement-text.ts";
 import type { Profile } from "#scheduler/profile.ts";
-import { schedule } from "#scheduler/schedule.ts";
+import { fleetLimitsOf, parseSchedulerOptions } from "#scheduler/options.ts";
+import { realClock } from "#std/clock.ts";
 import { takeSnapshot, type Snapshot } from "#scheduler/snapshot.ts";
 import { ofKind, readObjects, readWorld, type PlacementWorld } from "./placement-world.ts";
 import { Problem } from "./problem.ts";
@@ -109,7 +112,9 @@ async function placementIn(world: PlacementWorld, { subscription, flags, cluster
     needs: needsOf(world.inventory),
     bindings,
   };
-  const decision = schedule(subscription, input);
+  const now = realClock.now();
+  const fleet = fleetAsSeen(world.clusters, fleetLimitsOf(parseSchedulerOptions([], {})), now);
+  const decision = scheduleWithFailover(subscription, { ...input, now, fleet });
   const about = cluster === undefined ? {} : { cluster: keyOfCluster(cluster, snapshot) };
   return explainPlacement(subscription, { ...input, decision, ...about });
 }

@@ -37,6 +37,12 @@ export function holdOf(clusters: readonly ManagedCluster[], limits: FleetLimits)
   return `${String(silent)} of ${String(counted.length)} clusters are silent`;
 }
 
+/** For somebody who does not lead and remembers nothing: a command that explains. */
+export function fleetAsSeen(clusters: readonly ManagedCluster[], limits: FleetLimits, now: number): FleetView {
+  const held = holdOf(clusters, limits);
+  return { ...(held === undefined ? {} : { held }), notBefore: 0, free: limits.evictionsPerMinute, nextAt: now };
+}
+
 export class FleetGuard {
   readonly #limits: FleetLimits;
   readonly #begun: number[] = [];
