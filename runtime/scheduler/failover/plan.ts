@@ -16,6 +16,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { conditionTypes } from "#api/names.ts";
 import { matchesSelector } from "#kube/selector.ts";
 import { findCondition, rfc3339 } from "#kube/conditions.ts";
+import { noCapacities } from "#scheduler/capacity.ts";
 import type { BoundDecision, ClusterVerdict, Decision } from "#scheduler/decision.ts";
 import { schedule, type ScheduleInput } from "#scheduler/schedule.ts";
 import type { Cluster } from "#scheduler/snapshot.ts";
@@ -24,7 +25,7 @@ import { dueOf, isRecovered } from "./due.ts";
 import type { FleetView } from "./fleet-guard.ts";
 import { moveText, type FailoverEvent, type FailoverReport, type Note } from "./report.ts";
 import { failoverOf, type FailoverSettings } from "./settings.ts";
-import { compare, snapshotWithout, subscriptionWithout, withKept } from "./without.ts";
+import { anew, compare, snapshotWithout, subscriptionWithout, withKept } from "./without.ts";
 
 export interface FailoverInput extends ScheduleInput {
   /** Milliseconds since the epoch. */
@@ -58,9 +59,14 @@ interface Context {
 /** What the clusters get when these are left, as if they were not there. */
 function decideWithout(moves: readonly Move[], { subscription, input }: Context, isAnew = false): Decision {
   const away = new Set(moves.map(({ cluster }) => cluster));
-  return schedule(subscriptionWithout(subscription, away, isAnew), {
+  const snapshot = snapshotWithout(input.snapshot, away);
+  const { capacities = noCapacities } = input;
+  const others = { subscription: subscriptionWithout(subscription, away), capacities };
+  const asked = isAnew ? anew(others, snapshot) : others;
+  return schedule(asked.subscription, {
     ...input,
-    snapshot: snapshotWithout(input.snapshot, away),
+    snapshot,
+    capacities: asked.capacities,
     existing: (input.existing ?? []).filter((key) => !away.has(key)),
   });
 }

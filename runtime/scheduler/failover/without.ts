@@ -1,8 +1,11 @@
 // The same question as if some clusters were not there: what would the others get? And the answer with the clusters that are still kept. Pure.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { Toleration } from "#api/core-types.ts";
+import { untolerated } from "#kube/tolerations.ts";
+import type { Capacities } from "#scheduler/capacity.ts";
 import type { BoundDecision } from "#scheduler/decision.ts";
-import type { Snapshot } from "#scheduler/snapshot.ts";
+import type { Cluster, Snapshot } from "#scheduler/snapshot.ts";
 
 export type Replicas = Readonly<Record<string, readonly number[]>>;
 
@@ -13,8 +16,7 @@ export function snapshotWithout(snapshot: Snapshot, away: ReadonlySet<string>): 
   };
 }
 
-/** `isAnew`: what the clusters have now does not count, everything is shared out afresh. */
-export function subscriptionWithout(subscription: Subscription, away: ReadonlySet<string>, isAnew: boolean): Subscription {
+export function subscriptionWithout(subscription: Subscription, away: ReadonlySet<string>): Subscription {
   const { status } = subscription;
   if (status?.bindingClusters === undefined) return subscription;
   const { replicas, bindingClusters, ...rest } = status;
@@ -27,9 +29,39 @@ export function subscriptionWithout(subscription: Subscription, away: ReadonlySe
     status: {
       ...rest,
       bindingClusters: bindingClusters.filter((_, index) => stays[index]),
-      ...(replicas === undefined || isAnew ? {} : { replicas: Object.fromEntries(kept) }),
+      ...(replicas === undefined ? {} : { replicas: Object.fromEntries(kept) }),
     },
   };
+}
+
+interface Anew {
+  readonly subscription: Subscription;
+  readonly capacities: Capacities;
+}
+
+/** As if the clusters that work had nothing yet, and all the room that they would then have. Of the others nothing is taken. */
+export function anew({ subscription, capacities }: Anew, { clusters }: Snapshot): Anew {
+  const { status, spec } = subscription;
+  const free = new Set(clusters.filter((cluster) => isFree(cluster, spec.clusterTolerations ?? [])).map(({ key }) => key));
+  const bound = status?.bindingClusters ?? [];
+  const before = replicasIn(bound, status?.replicas ?? {});
+  const emptied = Object.entries(status?.replicas ?? {}).map(
+    ([feed, numbers]) => [feed, numbers.map((each, index) => (free.has(bound[index] ?? "") ? 0 : each))] as const,
+  );
+  return {
+    subscription: { ...subscription, status: { ...status, replicas: Object.fromEntries(emptied) } },
+    capacities: {
+      of: (cluster, feed) => {
+        const answer = capacities.of(cluster, feed);
+        if (answer?.type !== "fits" || !free.has(cluster)) return answer;
+        return { ...answer, replicas: answer.replicas + (before(feed, cluster) ?? 0) };
+      },
+    },
+  };
+}
+
+function isFree({ ready, taints }: Cluster, tolerations: readonly Toleration[]): boolean {
+  return ready === "True" && untolerated(taints, tolerations) === undefined;
 }
 
 /** With clusters that are still bound, each with the replicas that it has. */
