@@ -8,14 +8,12 @@ import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { clustersOf, selectorOf } from "#scheduler/existing-bases.ts";
 import { explainPlacement, type Placement } from "#scheduler/explain-placement.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
-import { fleetAsSeen } from "#scheduler/failover/fleet-guard.ts";
 import { scheduleWithFailover } from "#scheduler/failover/plan.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { placementText } from "#scheduler/placement-text.ts";
 import type { Profile } from "#scheduler/profile.ts";
-import { fleetLimitsOf, parseSchedulerOptions } from "#scheduler/options.ts";
-import { realClock } from "#std/clock.ts";
 import { takeSnapshot, type Snapshot } from "#scheduler/snapshot.ts";
+import { fleetNow } from "./fleet-now.ts";
 import { ofKind, readObjects, readWorld, type PlacementWorld } from "./placement-world.ts";
 import { Problem } from "./problem.ts";
 
@@ -112,9 +110,7 @@ async function placementIn(world: PlacementWorld, { subscription, flags, cluster
     needs: needsOf(world.inventory),
     bindings,
   };
-  const now = realClock.now();
-  const fleet = fleetAsSeen(world.clusters, fleetLimitsOf(parseSchedulerOptions([], {})), now);
-  const decision = scheduleWithFailover(subscription, { ...input, now, fleet });
+  const decision = scheduleWithFailover(subscription, { ...input, ...fleetNow(world.clusters) });
   const about = cluster === undefined ? {} : { cluster: keyOfCluster(cluster, snapshot) };
   return explainPlacement(subscription, { ...input, decision, ...about });
 }

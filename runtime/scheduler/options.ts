@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
-import type { FleetLimits } from "./failover/fleet-guard.ts";
+import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
 import { packageVersion } from "#std/version.ts";
 
 const schema = z.object({
@@ -30,7 +30,7 @@ const schema = z.object({
     .int()
     .min(0)
     .max(100_000)
-    .default(30)
+    .default(defaultFleetLimits.evictionsPerMinute)
     .describe("How many clusters Subscriptions begin to leave in a minute, all together; 0: nothing fails over"),
   failoverSilentPercent: z.coerce
     .number()
@@ -45,7 +45,7 @@ const schema = z.object({
     .number()
     .int()
     .min(1)
-    .default(2)
+    .default(defaultFleetLimits.silentClustersMin)
     .describe("Fewer silent clusters than this never hold failover back, whatever their share"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
   capacityTimeout: durationOption("5s").describe(

@@ -17,6 +17,8 @@ export interface FleetLimits {
   readonly silentClustersMin: number;
 }
 
+export const defaultFleetLimits: FleetLimits = { evictionsPerMinute: 30, silentPercentMax: 30, silentClustersMin: 2 };
+
 /** For one decision. Times are milliseconds since the epoch. */
 export interface FleetView {
   /** Why nothing may be evicted now. */
