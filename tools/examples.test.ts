@@ -18,15 +18,19 @@ const chartDirectory = join(examples, "03-helm-chart");
 const objectsOf = (example: string): KubeObject[] =>
   parseAllDocuments(readFileSync(join(example, "objects.yaml"), "utf8")).map((document) => document.toJS() as KubeObject);
 const weightDirectory = join(examples, "06-divide-by-weight");
+const capacityDirectory = join(examples, "07-divide-by-capacity");
 const failoverDirectory = join(examples, "08-failover");
 const written = objectsOf(directory);
 const divided = objectsOf(weightDirectory);
+const fitted = objectsOf(capacityDirectory);
 const moved = objectsOf(failoverDirectory);
 const charts = objectsOf(chartDirectory);
 const kinds = [Manifest, Subscription, HelmChart, Globalization] as readonly Kind[];
 
 test.each(
-  [...written, ...charts, ...divided, ...moved].map((object) => [`${object.kind} ${object.metadata.name}`, object] as const),
+  [...written, ...charts, ...divided, ...fitted, ...moved].map(
+    (object) => [`${object.kind} ${object.metadata.name}`, object] as const,
+  ),
 )("%s is valid", (_name, object) => {
   const result = parseObject(
     kinds.find(({ kind }) => kind === object.kind)!,
@@ -72,6 +76,17 @@ test("the program of divide-by-weight says what its YAML says", async () => {
     { apiVersion, kind: "Manifest", ...manifestOf(deployment()) },
     { apiVersion, kind: "Subscription", ...subscription() },
   ]).toEqual(divided);
+});
+
+test("the program of divide-by-capacity says what its YAML says", async () => {
+  const { manifest, subscription } = (await import(join(capacityDirectory, "objects.ts"))) as Readonly<
+    Record<"manifest" | "subscription", () => object>
+  >;
+  const { apiVersion } = Subscription;
+  expect([
+    { apiVersion, kind: "Manifest", ...manifest() },
+    { apiVersion, kind: "Subscription", ...subscription() },
+  ]).toEqual(fitted);
 });
 
 test("the program of failover says what its YAML says", async () => {

@@ -44,7 +44,7 @@ export interface CapacityFleet extends AsyncDisposable {
 const SCHEDULER_ACCOUNT = "clusternet-scheduler";
 const { signal } = new AbortController();
 
-/** One child per list of nodes: child-1, child-2, … with label `fleet: yes`. */
+/** One child per list of nodes: child-1, child-2, … with labels `fleet: yes` and `stage: demo`. */
 export async function startCapacityFleet(shapes: readonly (readonly NodeShape[])[]): Promise<CapacityFleet> {
   await using stack = new AsyncDisposableStack();
   const bed = stack.use(await startHubBed({ child: { scheduler: true } }));
@@ -81,7 +81,7 @@ export async function startCapacityFleet(shapes: readonly (readonly NodeShape[])
       if (isOpen && isConditionTrue((await cluster(name)).status?.conditions, "Ready")) return true;
       throw new Error(JSON.stringify(agent.log.slice(-3)));
     });
-    const body = { metadata: { labels: { fleet: "yes", name } } };
+    const body = { metadata: { labels: { fleet: "yes", stage: "demo", name } } };
     await admin.patch(ManagedCluster, { namespace: name, name }, { type: "merge", body }, signal);
   }
   const token = await tokenOf(bed.parent.admin, SCHEDULER_ACCOUNT);
