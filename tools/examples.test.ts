@@ -3,13 +3,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import { HelmChart } from "#api/apps/v1alpha1/helm-chart.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Kind } from "#api/define-kind.ts";
 import type { KubeObject } from "#api/meta.ts";
+import { runCli } from "#cli/cli.ts";
 import { formatProblems, parseObject } from "#api/validation.ts";
 
 const examples = join(import.meta.dirname, "..", "examples");
@@ -99,4 +100,21 @@ test("the program of failover says what its YAML says", async () => {
     { apiVersion, kind: "Manifest", ...manifest },
     { apiVersion, kind: "Subscription", ...subscription() },
   ]).toEqual(moved);
+});
+
+test("the plugin of write-a-scheduler-plugin decides, as its README says", async () => {
+  const example = join(examples, "05-write-a-scheduler-plugin");
+  const path = (name: string): string => join(example, name);
+  let printed = "";
+  const cli = { env: {}, write: (text: string) => void (printed += text), complain: (text: string) => void (printed += text) };
+  const argv = ["schedule", "--dry-run", "-f", path("subscription.yaml"), "--clusters", path("clusters.yaml")];
+  await runCli([...argv, "--config", path("config.yaml")], cli);
+  expect(readFileSync(path("README.md"), "utf8")).toContain(printed);
+  expect(printed).toContain("paris/paris: gets bound");
+});
+
+test("the program of write-a-scheduler-plugin says what its YAML says", async () => {
+  const example = join(examples, "05-write-a-scheduler-plugin");
+  const program = (await import(join(example, "scheduler-config.ts"))) as { readonly schedulerConfig: object };
+  expect(program.schedulerConfig).toEqual(parse(readFileSync(join(example, "config.yaml"), "utf8")));
 });

@@ -8,7 +8,7 @@ import { ChildCluster, childClusterArgumentsShape, type ChildClusterArgs } from 
 import { clusterAccessShape, hasOneAccess, ONE_OF_ACCESS, providerOf, serverOf, type ClusterAccess } from "./cluster.ts";
 import { ClusterApiIntegration } from "./cluster-api-integration.ts";
 import type { ComponentArgs } from "./component-args.ts";
-import { ControlPlane, controlPlaneArgumentsShape } from "./control-plane.ts";
+import { ControlPlane, controlPlaneArgumentsShape, type ControlPlaneArgs } from "./control-plane.ts";
 import type { ExplainedValue } from "#pulumi/explain-value.ts";
 import { explainInFleet, type FleetQuestion } from "./fleet-explanation.ts";
 import { deliver, deliveryArgumentsShape, refuseNamesakes, type DeliveryArgs } from "./fleet-delivery.ts";
@@ -35,6 +35,8 @@ export interface ClusternetFleetArgs extends ComponentArgs, DeliveryArgs {
   readonly hubServicePort?: number;
   readonly autoApprove?: boolean;
   readonly crdsOnDestroy?: "keep" | "delete";
+  /** Profiles and plugins of the scheduler. */
+  readonly scheduler?: ControlPlaneArgs["scheduler"];
 }
 
 const parentSchema = z
@@ -78,6 +80,7 @@ const fleetSchema = z
     hubServicePort: controlPlaneArgumentsShape.hubServicePort,
     autoApprove: controlPlaneArgumentsShape.autoApprove,
     crdsOnDestroy: controlPlaneArgumentsShape.crdsOnDestroy,
+    scheduler: controlPlaneArgumentsShape.scheduler,
     parent: parentSchema,
     children: z.array(childSchema),
     bootstrapSecret: childClusterArgumentsShape.bootstrapSecret,
@@ -195,8 +198,9 @@ function componentArgs({ namespace, image, imagePullPolicy, replicas, logLevel, 
 }
 
 function controlPlaneArgs(args: ClusternetFleetArgs): ConstructorParameters<typeof ControlPlane>[1] {
-  const { reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy } = args;
-  return { ...componentArgs(args), ...withoutUndefined({ reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy }) };
+  const { reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy, scheduler } = args;
+  const own = withoutUndefined({ reservedNamespace, hubServicePort, autoApprove, crdsOnDestroy, scheduler });
+  return { ...componentArgs(args), ...own };
 }
 
 function childArgs({ name, ...child }: FleetChildArgs, { fleet, args, server }: FleetContext): ChildClusterArgs {

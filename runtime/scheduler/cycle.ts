@@ -9,20 +9,25 @@ import { isConflict } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
+import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import { bind } from "./bind.ts";
 import type { CapacityClient } from "./capacity-client.ts";
 import { isDividedByCapacity } from "./capacity-questions.ts";
-import { unbound, type Decision } from "./decision.ts";
+import { carryOut, type CarriedOut } from "./carry-out.ts";
+import { unbound, type BoundDecision, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
 import { announceFailover, failoverDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
 import { needsOf } from "./feed-needs.ts";
 import type { SchedulingQueue } from "./queue.ts";
-import type { Bindings } from "./plugin.ts";
+import { PluginError } from "./plugin-error.ts";
+import type { Bindings, SubscriptionInput } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
+import { subscriptionInput } from "./schedule.ts";
 import { problemOf } from "./scheduled-condition.ts";
+import { schedulingMeasures, type SchedulingMeasures } from "./measures.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
 export interface CycleDeps {
@@ -48,50 +53,148 @@ const EVENT_MESSAGE_MAX = 1_000;
 /** Nobody tells the parent when pods end in a child: whoever lacks room asks again after so long. */
 const ROOM_CHECK_MS = 30_000;
 
+/** A plugin may hold a decision this long; then it is refused. */
+const PERMIT_WAIT_MS_MAX = 15 * 60_000;
+
+type CycleReason =
+  | "PluginFailed" // a plugin threw, answered too late, or broke its contract; tried again
+  | "PermitTimedOut"; // a plugin held the decision for longer than 15 minutes
+
+interface Settled {
+  readonly decision: Decision;
+  readonly changed: boolean;
+  /** It is tried again after a back-off. */
+  readonly isRetried?: boolean;
+}
+
 /** Never fails: what goes wrong is logged and tried again. */
 export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal) => Promise<void> {
-  const { client, subscriptions, managedClusters, feedInventories, queue, metrics, clock, log, profileOf } = deps;
-  const { bindings, scheduling, capacity } = deps;
-  const decisionSeconds = metrics.histogram({
-    name: "clusternet_scheduler_decision_seconds",
-    help: "Time from taking a Subscription off the queue to its decision, without asking clusters and writing it",
-    buckets: [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
-  });
+  const { subscriptions, queue, log, profileOf } = deps;
+  const measures = schedulingMeasures(deps.metrics, deps.clock);
+  const heldSince = new Map<string, number>();
   return async (key, signal) => {
     const subscription = subscriptions.get(key);
     const profile = subscription === undefined ? undefined : profileOf(subscription);
     if (subscription === undefined || profile === undefined) {
+      heldSince.delete(key);
       queue.done(key);
       return;
     }
     const priority = subscription.spec.priority ?? 0;
-    let decision: Decision | undefined;
+    const attempt = measures.attempt(profile.schedulerName);
     try {
-      const bases = await basesOf(subscription, client, signal);
-      const needs = needsOf(feedInventories.get(key));
-      const capacities = await capacity.ask(subscription, { clusters: managedClusters.list(), needs }, signal);
-      const startedAt = clock.monotonic();
-      const snapshot = takeSnapshot(managedClusters.list());
-      const existing = clustersOf(bases, snapshot);
-      const known = withReplicasOf(subscription, bases, existing);
-      decision = scheduling.schedule(known, { snapshot, profile, existing, bindings, needs, capacities });
-      capacity.reserve(subscription, { decision, needs });
-      decisionSeconds.observe((clock.monotonic() - startedAt) / 1_000);
-      const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, signal);
+      const {
+        decision,
+        changed,
+        isRetried = false,
+      } = await scheduleOne({ subscription, profile, deps, measures, heldSince }, signal);
+      attempt.ends(decision);
       if (changed) announce(subscription, { decision, deps });
-      const delayMs = failoverDelayMs(decision, clock.now());
-      if (delayMs !== undefined) queue.later(key, { priority, delayMs });
+      const delayMs = failoverDelayMs(decision, deps.clock.now());
+      if (isRetried) queue.retry(key, priority);
+      else if (delayMs !== undefined) queue.later(key, { priority, delayMs });
       else if (isLookedAtAgain(decision))
         queue.park(key, priority, isDividedByCapacity(subscription) ? ROOM_CHECK_MS : undefined);
       else queue.done(key);
     } catch (error) {
-      scheduling.undo(decision);
       if (signal.aborted) return;
+      attempt.fails();
       // Somebody wrote it meanwhile, or our cache is behind: decided again with what comes.
       if (!isConflict(error)) log.warn("scheduling.failed", { subscription: key, error });
       queue.retry(key, priority);
     }
   };
+}
+
+interface Attempt {
+  readonly subscription: Subscription;
+  readonly profile: Profile;
+  readonly deps: CycleDeps;
+  readonly measures: SchedulingMeasures;
+  /** When a plugin first held the decision of a Subscription back. */
+  readonly heldSince: Map<string, number>;
+}
+
+async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settled> {
+  const { subscription, profile, measures } = attempt;
+  const { client, managedClusters, feedInventories, bindings, scheduling, capacity, clock, log } = attempt.deps;
+  const key = keyTextOf(subscription);
+  const bases = await basesOf(subscription, client, signal);
+  const needs = needsOf(feedInventories.get(key));
+  const capacities = await capacity.ask(subscription, { clusters: managedClusters.list(), needs }, signal);
+  const snapshot = takeSnapshot(managedClusters.list());
+  const existing = clustersOf(bases, snapshot);
+  const input = { snapshot, profile, existing, bindings, needs, capacities };
+  const known = withReplicasOf(subscription, bases, existing);
+  const write = async (decision: Decision, writeSignal: AbortSignal): Promise<Settled> => {
+    const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, writeSignal);
+    return { decision, changed };
+  };
+  let decision: Decision | undefined;
+  try {
+    decision = measures.algorithm(() => scheduling.schedule(known, input));
+    capacity.reserve(subscription, { decision, needs });
+    if (decision.type !== "bound" || !changesBindings(subscription, decision)) return await write(decision, signal);
+    return await carryOutBound({ attempt, decision, input: subscriptionInput(known, input), write }, signal);
+  } catch (error) {
+    scheduling.undo(decision);
+    if (!(error instanceof PluginError)) throw error;
+    log.warn("scheduling.plugin-failed", { subscription: key, error });
+    const reason: CycleReason = "PluginFailed";
+    return { ...(await write({ type: "waiting", reason, message: error.message }, signal)), isRetried: true };
+  }
+}
+
+interface BoundAttempt {
+  readonly attempt: Attempt;
+  readonly decision: BoundDecision;
+  readonly input: SubscriptionInput;
+  readonly write: (decision: Decision, signal: AbortSignal) => Promise<Settled>;
+}
+
+async function carryOutBound({ attempt, decision, input, write }: BoundAttempt, signal: AbortSignal): Promise<Settled> {
+  const { subscription, profile, heldSince, measures } = attempt;
+  const { clock, log } = attempt.deps;
+  const key = keyTextOf(subscription);
+  // A binder of its own may write nothing here: then something changed elsewhere.
+  let settled: Settled = { decision, changed: true };
+  const writeStatus = async (writeSignal: AbortSignal): Promise<void> => {
+    settled = await write(decision, writeSignal);
+  };
+  const result = await carryOut({ ...input, decision, writeStatus }, { profile, log }, signal);
+  if (result.type !== "wait") {
+    measures.permitWait(heldSince.has(key) ? clock.monotonic() - (heldSince.get(key) ?? 0) : undefined);
+    heldSince.delete(key);
+  }
+  if (result.type === "bound") return settled;
+  const held = await heldBack(result, { attempt, write }, signal);
+  attempt.deps.scheduling.undo(decision);
+  return held;
+}
+
+/** A plugin does not permit it (yet): bindings stay as they are. */
+async function heldBack(
+  { type, reason, message }: Exclude<CarriedOut, { type: "bound" }>,
+  { attempt: { subscription, heldSince, deps }, write }: Pick<BoundAttempt, "attempt" | "write">,
+  signal: AbortSignal,
+): Promise<Settled> {
+  if (type === "refuse") return write({ type: "refused", reason, message }, signal);
+  const { clock } = deps;
+  const key = keyTextOf(subscription);
+  const since = heldSince.get(key) ?? clock.monotonic();
+  heldSince.set(key, since);
+  if (clock.monotonic() - since < PERMIT_WAIT_MS_MAX) {
+    return { ...(await write({ type: "waiting", reason, message }, signal)), isRetried: true };
+  }
+  heldSince.delete(key);
+  const timedOut: CycleReason = "PermitTimedOut";
+  const text = `${message} (${reason}) for longer than ${String(PERMIT_WAIT_MS_MAX / 60_000)} minutes`;
+  return write({ type: "waiting", reason: timedOut, message: text }, signal);
+}
+
+/** Who only says something else in its conditions goes past nobody. */
+function changesBindings({ status }: Subscription, { clusters, replicas }: BoundDecision): boolean {
+  return !deepEqual(status?.bindingClusters, clusters) || !deepEqual(status?.replicas, replicas);
 }
 
 /** Something outside of the Subscription may change what is decided. */

@@ -3,6 +3,7 @@
 import type { Plugin, SchedulingOptions } from "./plugin.ts";
 import { clusterAffinity } from "./plugins/cluster-affinity.ts";
 import { clusterReady } from "./plugins/cluster-ready.ts";
+import { defaultBinder } from "./plugins/default-binder.ts";
 import { divideDynamic } from "./plugins/divide-dynamic.ts";
 import { divideStatic } from "./plugins/divide-static.ts";
 import { feedInventoryReady } from "./plugins/feed-inventory-ready.ts";
@@ -24,6 +25,7 @@ export const defaultPlugins: readonly Plugin[] = [
   feedInventoryReady,
   divideStatic,
   divideDynamic,
+  defaultBinder,
 ];
 
 /** TaintToleration's as in upstream. */

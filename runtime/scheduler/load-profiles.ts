@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { toError } from "#std/errors.ts";
 import { ConfigError, parseConfig } from "./config.ts";
 import type { SchedulerOptions } from "./options.ts";
+import { loadPluginModules } from "./plugin-modules.ts";
 import type { Profile } from "./profile.ts";
 import { profilesOf } from "./profiles.ts";
 
@@ -16,7 +17,9 @@ export async function loadProfiles({
   readonly Profile[]
 > {
   const text = file === "" ? "" : await readConfig(file);
-  const profiles = profilesOf(parseConfig(text, file), { file, schedulerName });
+  const parsed = parseConfig(text, file);
+  const factories = await loadPluginModules(parsed.modules, file);
+  const profiles = profilesOf(parsed, { file, schedulerName, factories });
   return upstreamDividing
     ? profiles.map((profile) => ({ ...profile, options: { ...profile.options, upstreamDividing } }))
     : profiles;

@@ -16,6 +16,19 @@ import type { Capacities } from "./capacity.ts";
 import type { BoundDecision, ClusterVerdict, FeedDivision, Fit, Problem } from "./decision.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
 
+/** Another number: plugins of before could not work any more. A new optional member of an input or a plugin changes nothing. */
+export const CONTRACT_VERSION = 1;
+
+/** What a module with plugins exports. */
+export interface PluginModule {
+  readonly contractVersion: typeof CONTRACT_VERSION;
+  /** By the plugin's name, which the plugin itself has too. */
+  readonly plugins: Readonly<Record<string, PluginFactory>>;
+}
+
+/** Makes a plugin of its `args` in the configuration; throws when they cannot work. */
+export type PluginFactory = (args: unknown) => Plugin;
+
 /** One feed of the Subscription's FeedInventory. */
 export interface FeedNeed extends Pick<
   FeedInventory["spec"]["feeds"][number],

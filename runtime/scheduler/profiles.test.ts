@@ -8,7 +8,8 @@ import { parseConfig } from "#scheduler/config.ts";
 import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import type { Profile } from "#scheduler/profile.ts";
-import { profilesOf, type PluginFactory } from "#scheduler/profiles.ts";
+import type { PluginFactory } from "#scheduler/plugin.ts";
+import { profilesOf } from "#scheduler/profiles.ts";
 
 const factories = new Map<string, PluginFactory>([
   ["Cheap", (args) => ({ name: "Cheap", score: () => (args as { readonly price?: number } | undefined)?.price ?? 1 })],

@@ -4,11 +4,8 @@
 import { EVERY_PLUGIN, pluginPoints, type PluginPoint, type ProfileConfig, type SchedulerConfig } from "#api/scheduler-config.ts";
 import { ConfigError, type ConfigProblem } from "./config.ts";
 import { defaultPlugins, defaultScoreWeights } from "./default-plugins.ts";
-import type { Plugin, SchedulingOptions } from "./plugin.ts";
+import type { Plugin, PluginFactory, SchedulingOptions } from "./plugin.ts";
 import { defaultSchedulingOptions, pluginsAtTheirPoints, type PluginPoints, type Profile } from "./profile.ts";
-
-/** Makes a plugin of its `args` in the configuration; throws when they cannot work. */
-export type PluginFactory = (args: unknown) => Plugin;
 
 export interface ProfilesOptions {
   /** Name of the file, for messages. */
@@ -91,7 +88,7 @@ function profileOf(config: ProfileConfig, scope: ProfileScope): Profile {
 
 /** Without these nothing could be decided, or everything would be selected. */
 function whatIsMissing(plugins: PluginPoints, path: string): readonly ConfigProblem[] {
-  const empty = (["select", "assign"] as const)
+  const empty = (["select", "assign", "bind"] as const)
     .filter((point) => plugins[point].length === 0)
     .map((point) => ({ path: `${path}.plugins.${point}`, message: "No plugin is left: enable at least one" }));
   const prepared = new Set<Plugin>(plugins.preScore);

@@ -12,6 +12,7 @@ import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
 import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
+import { PluginError } from "./plugin-error.ts";
 import { scoreCandidates } from "./score.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
 import { chooseBySubGroup, type SubGroups } from "./subgroups.ts";
@@ -30,7 +31,7 @@ const noBindings: Bindings = { of: () => 0 };
 
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
   const { snapshot, profile, existing = [] } = scheduleInput;
-  const input = inputOf(subscription, scheduleInput);
+  const input = subscriptionInput(subscription, scheduleInput);
   const stop = firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
@@ -54,7 +55,8 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
   return unsupportedStrategy(subscription);
 }
 
-function inputOf(subscription: Subscription, scheduleInput: ScheduleInput): SubscriptionInput {
+/** What every plugin is given. */
+export function subscriptionInput(subscription: Subscription, scheduleInput: ScheduleInput): SubscriptionInput {
   const { snapshot, profile, needs = [], capacities = noCapacities, bindings = noBindings } = scheduleInput;
   return { subscription, snapshot, needs, capacities, bindings, options: profile.options };
 }
@@ -66,7 +68,7 @@ export function whyNotSelected(
   scheduleInput: ScheduleInput,
 ): { readonly plugin: string; readonly reason: string } | undefined {
   const subscribers = subscribersOf(subscription, cluster);
-  return firstNo(scheduleInput.profile, { ...inputOf(subscription, scheduleInput), cluster, subscribers });
+  return firstNo(scheduleInput.profile, { ...subscriptionInput(subscription, scheduleInput), cluster, subscribers });
 }
 
 function firstNo({ plugins }: Profile, input: ClusterInput): { readonly plugin: string; readonly reason: string } | undefined {
@@ -157,7 +159,7 @@ function decided(assignment: Assigned, { plugin, verdicts, candidates, groups }:
   const chosen = new Set(clusters);
   const known = new Map(candidates.map((candidate) => [candidate.cluster.key, candidate]));
   for (const cluster of clusters)
-    if (!known.has(cluster)) throw new AssignmentError(plugin, `assigns ${cluster}, which is no candidate`);
+    if (!known.has(cluster)) throw new PluginError(plugin, `assigns ${cluster}, which is no candidate`);
   const afterwards = verdicts.map(({ cluster, verdict }): ClusterVerdict => {
     const candidate = known.get(cluster);
     if (candidate === undefined || chosen.has(cluster)) return { cluster, verdict };
@@ -165,7 +167,7 @@ function decided(assignment: Assigned, { plugin, verdicts, candidates, groups }:
     if (byGroup !== undefined) return { cluster, verdict: leftByGroup(candidate, byGroup) };
     const reason = left[cluster];
     if (!candidate.wasBound) return { cluster, verdict: { type: "reject", plugin, reason: reason ?? "it was not chosen" } };
-    if (reason === undefined) throw new AssignmentError(plugin, `leaves out ${cluster}, which is bound, and does not say why`);
+    if (reason === undefined) throw new PluginError(plugin, `leaves out ${cluster}, which is bound, and does not say why`);
     return { cluster, verdict: { type: "unbind", reason } };
   });
   return {
@@ -190,13 +192,4 @@ function adviceFor(
   if (clusters.length > 0) return {};
   const advice = profile.plugins.postFilter.flatMap((plugin) => plugin.postFilter({ ...input, verdicts }) ?? []);
   return advice.length === 0 ? {} : { advice };
-}
-
-/** A plugin's assignment that breaks the contract: its decision is not carried out. */
-export class AssignmentError extends Error {
-  override readonly name = "AssignmentError";
-
-  constructor(plugin: string, what: string) {
-    super(`Plugin ${plugin} ${what}`);
-  }
 }
