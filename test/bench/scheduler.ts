@@ -225,7 +225,7 @@ async function drained(healthPort: number): Promise<void> {
       const metrics = await (await fetch(`http://${LOOPBACK}:${String(healthPort)}/metrics`)).text();
       const valueOf = (name: string): number =>
         Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, "m").exec(metrics)?.[1] ?? Number.NaN);
-      const decided = valueOf("clusternet_scheduler_decision_seconds_count");
+      const decided = valueOf("clusternet_scheduler_scheduling_algorithm_duration_seconds_count");
       const waiting = ["active", "backoff"].map((place) => valueOf(`clusternet_scheduler_queue_${place}`));
       if (decided >= SUBSCRIPTIONS && waiting.every((count) => count === 0)) return true;
       throw new Error(`${String(decided)} decided, ${waiting.join(" and ")} wait`);
