@@ -16,7 +16,7 @@ const layers = [
   ["^runtime/controller-manager/", ["delivery", "kube", "api", "std"]],
   ["^runtime/cli/", ["delivery", "kube", "api", "std", "scheduler"]],
   ["^cluster-api-integration/", ["install", "kube", "api", "std"]],
-  ["^pulumi/", ["delivery", "install", "kube", "api", "std"]],
+  ["^pulumi/", ["delivery", "install", "kube", "api", "std", "scheduler"]],
 ];
 
 const layerRules = layers.map(([from, allowed]) => {
@@ -48,10 +48,10 @@ export default {
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     ...layerRules,
     {
-      name: "the cli decides, and schedules nothing",
-      comment: "It asks the scheduler's pure files what they would decide; only the scheduler acts",
+      name: "the cli and programs decide, and schedule nothing",
+      comment: "They ask the scheduler's pure files what they would decide; only the scheduler acts",
       severity: "error",
-      from: { path: "^runtime/cli/" },
+      from: { path: "^(runtime/cli|pulumi)/" },
       to: { path: "^runtime/scheduler/(main|scheduler|options|permissions|cycle|queue|bind|wake)\\.ts$" },
     },
     {

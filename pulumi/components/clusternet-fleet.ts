@@ -13,6 +13,7 @@ import type { ExplainedValue } from "#pulumi/explain-value.ts";
 import { explainInFleet, type FleetQuestion } from "./fleet-explanation.ts";
 import { deliver, deliveryArgumentsShape, refuseNamesakes, type DeliveryArgs } from "./fleet-delivery.ts";
 import type { Subscription } from "./kinds.ts";
+import { showPlacement } from "./placement-preview.ts";
 import { showProgress } from "./progress.ts";
 
 export interface FleetParentArgs extends ClusterAccess {
@@ -139,8 +140,10 @@ export class ClusternetFleet extends pulumi.ComponentResource {
       ...clusterApi.flatMap(({ resources }) => resources),
     ];
     this.subscriptions = deliver(name, args, { ...inParent, joined, children: this.children });
-    this.#showProgress(args, joined);
-    this.registerOutputs({ children: this.children.map(({ clusterName }) => clusterName) });
+    const shown = this.#show(args, joined);
+    const outputs = { children: this.children.map(({ clusterName }) => clusterName) };
+    // The program ends when its outputs are there: in a preview not before everything is shown.
+    this.registerOutputs(shown === undefined ? outputs : shown.then(() => outputs));
   }
 
   /**
@@ -152,13 +155,16 @@ export class ClusternetFleet extends pulumi.ComponentResource {
   }
 
   /** Only a kubeconfig can be asked from here; what a provider of the user's own is configured with, the provider alone knows. */
-  #showProgress({ parent, subscriptions = [] }: ClusternetFleetArgs, after: readonly pulumi.Resource[]): void {
+  #show({ parent, subscriptions = [] }: ClusternetFleetArgs, after: readonly pulumi.Resource[]): Promise<unknown> | undefined {
     const { kubeconfig, context } = parent;
-    if (kubeconfig === undefined) return;
-    const options = { kubeconfig, ...(context === undefined ? {} : { context }), shownWith: this, after };
+    if (kubeconfig === undefined || subscriptions.length === 0) return undefined;
+    const options = { kubeconfig, ...(context === undefined ? {} : { context }), shownWith: this };
+    if (pulumi.runtime.isDryRun())
+      return Promise.all(this.subscriptions.map((subscription) => showPlacement(subscription, options)));
     this.subscriptions.forEach((subscription, index) => {
-      if ((subscriptions[index]?.waitFor ?? []).length > 0) showProgress(subscription, options);
+      if ((subscriptions[index]?.waitFor ?? []).length > 0) showProgress(subscription, { ...options, after });
     });
+    return undefined;
   }
 }
 

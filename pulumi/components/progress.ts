@@ -8,12 +8,9 @@ import { Subscription as SubscriptionKind } from "#api/apps/v1alpha1/subscriptio
 import { conditionTypes } from "#api/names.ts";
 import type { Client } from "#kube/client.ts";
 import { backgroundClock, type Clock } from "#std/clock.ts";
+import { connectParent, type ConnectedClient, type ParentAccess } from "./parent-client.ts";
 
-export interface ProgressOptions {
-  /** Of the parent. */
-  readonly kubeconfig: pulumi.Input<string>;
-  /** Context within the kubeconfig. Default: its current one. */
-  readonly context?: string;
+export interface ProgressOptions extends ParentAccess {
   /** What the diagnostics are shown with, such as the component that made the Subscription. */
   readonly shownWith?: pulumi.Resource;
   /** The Subscription is not looked for before these are there. */
@@ -81,23 +78,9 @@ export function showProgress(
   });
 }
 
-interface ConnectedClient extends AsyncDisposable {
-  readonly client: Pick<Client, "get">;
-}
-
-/** Only where it is needed: most programs never wait. */
-async function connectParent(text: string, context: string | undefined): Promise<ConnectedClient> {
-  const [{ connectKubeconfig }, { createClient }] = await Promise.all([import("#kube/connection.ts"), import("#kube/client.ts")]);
-  const connection = await connectKubeconfig({ text, ...(context === undefined ? {} : { context }) });
-  return {
-    client: createClient(connection, { component: "pulumi" }),
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
-  };
-}
-
 export interface Following {
   readonly key: { readonly namespace: string; readonly name: string };
-  readonly connect: () => Promise<ConnectedClient>;
+  readonly connect: () => Promise<{ readonly client: Pick<Client, "get"> } & AsyncDisposable>;
   readonly say: (text: string) => void;
   readonly clock: Clock;
 }
