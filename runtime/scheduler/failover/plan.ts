@@ -16,6 +16,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { conditionTypes } from "#api/names.ts";
 import { matchesSelector } from "#kube/selector.ts";
 import { findCondition, rfc3339 } from "#kube/conditions.ts";
+import { isDividedByCapacity } from "#scheduler/capacity-questions.ts";
 import { noCapacities } from "#scheduler/capacity.ts";
 import type { BoundDecision, ClusterVerdict, Decision } from "#scheduler/decision.ts";
 import { schedule, type ScheduleInput } from "#scheduler/schedule.ts";
@@ -198,20 +199,25 @@ function beginOne(cluster: Cluster, state: Begun, context: Context): Begun {
 interface Leave {
   readonly state: Begun;
   readonly reason: string;
-  readonly noted: (reason: Note["reason"], message: string) => Begun;
+  readonly noted: (reason: Note["reason"], message: string, at?: number) => Begun;
 }
+
+/** Nobody tells the parent when pods end in a child: who found no room asks again after so long. */
+const ROOM_CHECK_MS = 30_000;
 
 function leave({ key }: Cluster, { state, reason, noted }: Leave, context: Context): Begun {
   const { input, settings } = context;
   const before = decideWithout(state.moves, context, state.isAnew);
   const move: Move = { cluster: key, phase: "Leaving", since: rfc3339(input.now), reason };
   const after = decideWithout([...state.moves, move], context, state.isAnew);
-  if (before.type !== "bound") return noted("NoReplacement", before.message);
-  if (after.type !== "bound") return noted("NoReplacement", after.message);
+  const at = isDividedByCapacity(context.subscription) ? input.now + ROOM_CHECK_MS : undefined;
+  const stays = (why: string): Begun => noted("NoReplacement", why, at);
+  if (before.type !== "bound") return stays(before.message);
+  if (after.type !== "bound") return stays(after.message);
   const { takers, missing } = compare(before, after);
   if (settings.withoutReplacement === "Keep") {
-    if (takers.length === 0) return noted("NoReplacement", "no other cluster can take over, and withoutReplacement is Keep");
-    if (missing > 0) return noted("NoReplacement", `the others have no room for ${String(missing)} replicas`);
+    if (takers.length === 0) return stays("no other cluster can take over, and withoutReplacement is Keep");
+    if (missing > 0) return stays(`the others have no room for ${String(missing)} replicas`);
   }
   const begun: Move = { ...move, ...(takers.length === 0 ? {} : { to: takers }) };
   const events = [...state.events, event("failoverStarted", moveText(begun))];
