@@ -36,7 +36,10 @@ export interface HubBedOptions {
 
 export async function startHubBed(options: HubBedOptions = {}): Promise<HubBed> {
   await using stack = new AsyncDisposableStack();
-  const [parent, child] = await Promise.all([startControlPlane({ name: "parent" }), startControlPlane({ name: "child", ...options.child })]);
+  const [parent, child] = await Promise.all([
+    startControlPlane({ name: "parent" }),
+    startControlPlane({ name: "child", ...options.child }),
+  ]);
   stack.use(parent);
   stack.use(child);
   const hubAddress = await installHub(parent);
