@@ -107,6 +107,7 @@ test(
       return true;
     });
     await root.up({ expectNoChanges: true });
+    expect((await root.preview()).text).toContain("Subscription default/greeting: no binding changes");
     await root.destroy();
     expect(await leftBehind()).toEqual([[], [], [], []]);
   },

@@ -16,8 +16,8 @@ import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { createFakeClock, type FakeClock } from "#test/framework/fake-clock.ts";
 
-const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 10);
-const STEPS = 80;
+const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 5);
+const STEPS = 60;
 const STEP_SECONDS_MAX = 240;
 /** Silence becomes a taint after that. */
 const GRACE_MS = 60_000;
