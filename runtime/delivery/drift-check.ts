@@ -11,7 +11,7 @@ import { keyOf } from "#kube/object.ts";
 import { appliedBody, judge, lastManager, type ChildOptions } from "./apply-object.ts";
 import { describedObjects } from "./deliver.ts";
 import type { AppliedMemory } from "./applied-memory.ts";
-import { fieldChanges, type Drifted } from "./drift.ts";
+import { fieldChanges, removesItself, type Drifted } from "./drift.ts";
 import { ignoreRules, type IgnoreRule } from "./ignored-fields.ts";
 import { fieldManagerOf, ownerText } from "./names.ts";
 import { entryOf } from "./plan.ts";
@@ -97,7 +97,7 @@ async function look(subject: Subject, options: DriftOptions, signal: AbortSignal
   const { apiVersion, kind } = wanted;
   const type = await discovery.resolve(apiVersion, kind, signal);
   const live = type === undefined ? undefined : await child.get(type, keyOf(wanted), signal);
-  if (type === undefined || live === undefined) return drifted({ how: "deleted", fields: [] });
+  if (type === undefined || live === undefined) return removesItself(wanted) ? fine : drifted({ how: "deleted", fields: [] });
   // It will be gone soon; then it is put back.
   if (live.metadata.deletionTimestamp !== undefined) return fine;
   const verdict = judge(live, { entry, options });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { DeliveryPolicy } from "#api/apps/v1alpha1/delivery-policy.ts";
 import { Description } from "#api/apps/v1alpha1/description.ts";
-import type { Condition, KubeObject } from "#api/meta.ts";
+import type { Condition, KubeObject, ResourceType } from "#api/meta.ts";
 import { ConfigMap, Deployment, Secret } from "#kube/builtin-kinds.ts";
 import { ApiError } from "#kube/errors.ts";
 import type { EventNote } from "#kube/event-aggregation.ts";
@@ -17,6 +17,7 @@ import { driftText, fieldChanges } from "./drift.ts";
 import { keepDescribed } from "./keep-described.ts";
 
 const { signal } = new AbortController();
+const Job: ResourceType = { ...Deployment, group: "batch", version: "v1", kind: "Job", plural: "jobs" };
 type Content = KubeObject & Record<string, unknown>;
 const settings: Content = {
   apiVersion: "v1",
@@ -47,7 +48,7 @@ interface Bed {
 }
 
 async function bedOf(objects: readonly Content[], delivery: DeliveryPolicy = {}, isDeliverer = true): Promise<Bed> {
-  const child = createMemoryCluster([ConfigMap, Secret, Deployment]);
+  const child = createMemoryCluster([ConfigMap, Secret, Deployment, Job]);
   const parent = createMemoryCluster([Description]);
   const events: EventNote[] = [];
   const clock = createFakeClock();
@@ -135,6 +136,22 @@ describe("Correct", () => {
     const { uid } = bed.child.object("ConfigMap", "settings")!.metadata;
     expect(bed.inventory()).toMatchObject([{ name: "settings", uid }]);
     expect(bed.events[0]?.message).toBe("ConfigMap shop/settings was deleted; put back");
+  });
+
+  test("does not run a Job again that the cluster removed because it was done", async () => {
+    const job: Content = {
+      ...settings,
+      apiVersion: "batch/v1",
+      kind: "Job",
+      data: undefined,
+      spec: { ttlSecondsAfterFinished: 60 },
+    };
+    const kept: Content = { ...job, metadata: { namespace: "shop", name: "kept" }, spec: {} };
+    const bed = await bedOf([job, kept]);
+    bed.child.remove("Job", "settings");
+    bed.child.remove("Job", "kept");
+    await bed.look();
+    expect([bed.child.object("Job", "settings"), bed.child.object("Job", "kept")]).toEqual([undefined, expect.anything()]);
   });
 
   test("takes over what somebody put in its place, by the adoption policy", async () => {

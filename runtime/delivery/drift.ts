@@ -1,6 +1,7 @@
 // What changed in a cluster against what was delivered, and how that is told to people: bounded, and never a credential. Pure.
 
 import type { InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { shortList } from "#std/short-list.ts";
 import { feedText } from "./feeds.ts";
 import { isJsonObject } from "./json.ts";
@@ -19,6 +20,12 @@ export interface Drifted {
   /** Field manager that wrote last. */
   readonly by?: string;
   readonly fields: readonly FieldChange[];
+}
+
+/** A finished Job that the cluster removes after a time: to make it again would run it again. */
+export function removesItself(object: KubeObject): boolean {
+  if (object.kind !== "Job" || !object.apiVersion.startsWith("batch/")) return false;
+  return "spec" in object && isJsonObject(object.spec) && typeof object.spec["ttlSecondsAfterFinished"] === "number";
 }
 
 /** More say no more to a person. */

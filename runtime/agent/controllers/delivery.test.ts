@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Description } from "#api/apps/v1alpha1/description.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import type { KubeObject } from "#api/meta.ts";
+import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { ConfigMap } from "#kube/builtin-kinds.ts";
 import { ApiError } from "#kube/errors.ts";
 import { silentLogger } from "#std/log.ts";
@@ -15,6 +15,7 @@ import { createStubInformer, type StubInformer } from "#test/framework/stub-info
 import { deliveryControllers } from "./delivery.ts";
 
 type Content = KubeObject & Record<string, unknown>;
+const Job: ResourceType = { ...ConfigMap, group: "batch", version: "v1", kind: "Job", plural: "jobs" };
 const NAME = "web.shop-generic";
 const objectOf = (name: string, colour: string): Content => ({
   apiVersion: "v1",
@@ -52,7 +53,7 @@ afterEach(async () => {
 
 function bedOf(): Bed {
   const parent = createMemoryCluster([Description]);
-  const child = createMemoryCluster([ConfigMap]);
+  const child = createMemoryCluster([ConfigMap, Job]);
   const clock = createFakeClock();
   const descriptions = createStubInformer(Description);
   const managedClusters = createStubInformer(ManagedCluster);
@@ -129,6 +130,29 @@ test("a delivery writes twice: what will be there, and what came of it", async (
     phase: "Success",
     manifestStatuses: [{ kind: "ConfigMap", name: "settings", state: "Available" }],
   });
+});
+
+test("a Job that the cluster removes when it is done is not run again, and stays as it was last seen", async () => {
+  const bed = bedOf();
+  bed.start();
+  const job: Content = {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { namespace: "shop", name: "migrate" },
+    spec: { ttlSecondsAfterFinished: 1 },
+    status: { succeeded: 1, conditions: [{ type: "Complete", status: "True" }] },
+  };
+  bed.describe(1, [job]);
+  await bed.settle();
+  const before = bed.stored().status?.manifestStatuses;
+  expect(before).toMatchObject([{ kind: "Job", name: "migrate" }]);
+  bed.child.remove("Job", "migrate");
+  await bed.settle();
+  await bed.stop();
+  bed.start();
+  await bed.settle();
+  expect(bed.child.object("Job", "migrate")).toBeUndefined();
+  expect(bed.stored().status?.manifestStatuses).toEqual(before);
 });
 
 async function delivered(): Promise<Bed> {

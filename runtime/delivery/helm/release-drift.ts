@@ -16,7 +16,7 @@ import { project, withoutIdentity } from "#kube/owned-fields.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { lastManager } from "#delivery/apply-object.ts";
 import type { AppliedMemory } from "#delivery/applied-memory.ts";
-import { fieldChanges, type Drifted } from "#delivery/drift.ts";
+import { fieldChanges, removesItself, type Drifted } from "#delivery/drift.ts";
 import { autoscaledPaths, ignoredPaths, ignoreRules, withoutPaths, type IgnoreRule } from "#delivery/ignored-fields.ts";
 import type { Correction, DriftSearch } from "#delivery/keep-as-delivered.ts";
 import { entryOf } from "#delivery/plan.ts";
@@ -126,6 +126,7 @@ async function look(
   if (type === undefined) return undefined;
   const live = await child.get(type, keyOf(object), signal);
   if (live === undefined) {
+    if (removesItself(object)) return undefined;
     const drifted: DriftedPart = { object: entry, how: "deleted", fields: [], wanted: object, type, patch: undefined };
     return { drifted };
   }

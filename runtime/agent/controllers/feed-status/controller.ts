@@ -1,8 +1,12 @@
 // Delivered objects in this cluster -> Description.status.manifestStatuses, in every sync mode. Many changes, one write.
 
-import { Description, type InventoryEntry } from "#api/apps/v1alpha1/description.ts";
+import { Description, type InventoryEntry, type ManifestStatus } from "#api/apps/v1alpha1/description.ts";
+import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import type { DescriptionDeps } from "#agent/controllers/description/controller.ts";
+import { describedObjects } from "#delivery/deliver.ts";
+import { removesItself } from "#delivery/drift.ts";
 import { keysOfParts } from "#delivery/parts.ts";
+import { entryOf } from "#delivery/plan.ts";
 import { manifestStatusOf } from "#delivery/summarize.ts";
 import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { patchStatusIfChanged } from "#kube/write-if-changed.ts";
@@ -37,7 +41,9 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
     const waitMs = (writtenAt.get(key) ?? -WRITE_INTERVAL_MS) + WRITE_INTERVAL_MS - clock.monotonic();
     if (waitMs > 0) return after(waitMs);
     const objects = await Promise.all(description.status.inventory.map((entry) => watched.read(entry, signal)));
-    const manifestStatuses = objects.flatMap((object) => (object === undefined ? [] : [manifestStatusOf(object)]));
+    const manifestStatuses = objects.flatMap((object, index) =>
+      object === undefined ? lastOf(description, description.status?.inventory?.[index]) : [manifestStatusOf(object)],
+    );
     const written = await patchStatusIfChanged(
       parent,
       { type: Description, object: description, status: { manifestStatuses } },
@@ -70,6 +76,16 @@ export function feedStatusController(deps: FeedStatusDeps): Controller {
       }
     },
   };
+}
+
+/** A Job that the cluster removed because it was done stays as it was last seen. */
+function lastOf(description: Description, entry: InventoryEntry | undefined): readonly ManifestStatus[] {
+  if (entry?.kind !== "Job") return [];
+  const key = feedKey(entry);
+  const isDone = describedObjects(description).objects.some(
+    (object) => feedKey(entryOf(object)) === key && removesItself(object),
+  );
+  return isDone ? (description.status?.manifestStatuses ?? []).filter((each) => feedKey(each) === key) : [];
 }
 
 /** Its status is about to be written; a second writer would only be in the way. */
