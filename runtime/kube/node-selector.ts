@@ -1,5 +1,7 @@
 // Node selectors and required node affinity: does a node match? Pure, and as kube-scheduler reads them.
 
+import { holdsFor } from "./selector.ts";
+
 interface Requirement {
   readonly key: string;
   readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
@@ -34,21 +36,10 @@ export function matchesNodeTerms(terms: readonly Term[], node: SelectedNode): bo
 
 const INTEGER = /^[+-]?\d+$/;
 
+/** What label selectors know, and two comparisons that only nodes have. */
 function holds({ operator, values = [] }: Requirement, value: string | undefined): boolean {
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-    case "Gt":
-    case "Lt": {
-      const [bound] = values;
-      if (value === undefined || bound === undefined || !INTEGER.test(value) || !INTEGER.test(bound)) return false;
-      return operator === "Gt" ? BigInt(value) > BigInt(bound) : BigInt(value) < BigInt(bound);
-    }
-  }
+  if (operator !== "Gt" && operator !== "Lt") return holdsFor(value, operator, values);
+  const [bound] = values;
+  if (value === undefined || bound === undefined || !INTEGER.test(value) || !INTEGER.test(bound)) return false;
+  return operator === "Gt" ? BigInt(value) > BigInt(bound) : BigInt(value) < BigInt(bound);
 }

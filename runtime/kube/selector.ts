@@ -17,7 +17,15 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
 }
 
 function matchesRequirement({ key, operator, values = [] }: LabelSelectorRequirement, labels: Labels): boolean {
-  const value = valueOf(labels, key);
+  return holdsFor(valueOf(labels, key), operator, values);
+}
+
+/** undefined: there is no such label. */
+export function holdsFor(
+  value: string | undefined,
+  operator: LabelSelectorRequirement["operator"],
+  values: readonly string[],
+): boolean {
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);

@@ -20,6 +20,7 @@ import { noCapacities, type Capacities, type CapacityAnswer } from "./capacity.t
 import { CapacityLedger, type Answered } from "./capacity-ledger.ts";
 import { capacityOf, isDividedByCapacity, questionsOf, type Question } from "./capacity-questions.ts";
 import type { Decision } from "./decision.ts";
+import { previousOf } from "./divide/divided.ts";
 import type { FeedNeed } from "./plugin.ts";
 
 export type AskCluster = (cluster: ManagedCluster, request: PredictRequest, signal: AbortSignal) => Promise<PredictAnswer>;
@@ -123,7 +124,7 @@ export class CapacityClient {
       for (const feed of feeds) {
         for (const [index, replicas] of (decision.replicas[feed] ?? []).entries()) {
           const cluster = decision.clusters[index] ?? "";
-          const placement = { cluster, feed, request, replicas, previous: previous(cluster, feed) };
+          const placement = { cluster, feed, request, replicas, previous: previous(feed, cluster) };
           this.#ledger.reserve({ ...placement, subscription: keyTextOf(subscription) }, this.#options.clock.monotonic());
         }
       }
@@ -211,9 +212,4 @@ function isSelected({ spec }: Subscription, { metadata }: ManagedCluster): boole
 
 function wayOf(cluster: string, { key }: Question): string {
   return `${cluster} ${key}`;
-}
-
-function previousOf({ status = {} }: Subscription): (cluster: string, feed: string) => number {
-  const places = new Map(status.bindingClusters?.map((cluster, index) => [cluster, index]));
-  return (cluster, feed) => status.replicas?.[feed]?.[places.get(cluster) ?? -1] ?? 0;
 }

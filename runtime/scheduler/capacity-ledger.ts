@@ -40,7 +40,7 @@ export interface Placement {
 export interface Asker {
   readonly subscription: string;
   /** Replicas that it takes for placed: what its status says. */
-  previous(cluster: string, feed: string): number;
+  previous(feed: string, cluster: string): number;
 }
 
 interface Reservation {
@@ -168,7 +168,7 @@ function asSeenBy(
   { cluster, reservation }: { readonly cluster: string; readonly reservation: Reservation },
 ): Reservation {
   if (reservation.subscription !== asker.subscription) return reservation;
-  return { ...reservation, replicas: Math.min(reservation.replicas, asker.previous(cluster, reservation.feed)) };
+  return { ...reservation, replicas: Math.min(reservation.replicas, asker.previous(reservation.feed, cluster)) };
 }
 
 function put<T>(
