@@ -43,6 +43,8 @@ export async function runHub(
 export interface AgentOptions {
   readonly allowPush?: boolean;
   readonly viaHub?: boolean;
+  /** Where the agent finds the child's API server; its own address when not given. */
+  readonly childServer?: string;
 }
 
 export interface RunAgentOptions extends AgentOptions {
@@ -77,11 +79,11 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
 
 async function childTarget(
   child: ControlPlane,
-  { allowPush = false, log }: { readonly allowPush?: boolean; readonly log: Logger },
+  { allowPush = false, childServer = child.server, log }: RunAgentOptions,
 ): Promise<ApiserverTarget> {
   const token = await tokenOf(child.admin, "clusternet-proxy");
   return createApiserverTarget({
-    childConnection: { server: child.server, caPem: child.caPem },
+    childConnection: { server: childServer, caPem: child.caPem },
     proxyToken: () => token,
     policy: { parentSystemNamespace: SYSTEM_NAMESPACE, allowPush },
     log,
