@@ -119,8 +119,7 @@ function capacityParts(
 /** Half of a node's bytes, and nothing that we read. */
 function withoutImages(node: Node): Node {
   const { images: _, ...status } = { images: undefined, ...node.status };
-  const { managedFields: __, ...metadata } = { managedFields: undefined, ...node.metadata };
-  return { ...node, metadata, status };
+  return { ...node, status };
 }
 
 function tunnel(

@@ -27,9 +27,8 @@ const markedByHelm: Marked = {
     const { "meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace } = annotations;
     return name === undefined || namespace === undefined ? undefined : releaseKeyText({ namespace, name });
   },
-  trim: ({ apiVersion, kind, metadata: { managedFields: _unused, ...metadata } }: Trimmed) => ({ apiVersion, kind, metadata }),
+  trim: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }),
 };
-type Trimmed = KubeObject & { readonly metadata: { readonly managedFields?: unknown } };
 
 export function helmDriftController(deps: HelmDriftDeps): Controller {
   const { child, clock, log, informers } = deps;
