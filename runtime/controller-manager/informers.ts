@@ -20,6 +20,7 @@ import { createInformer, type Informer } from "#kube/informer.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
+import { SharedValues } from "#std/shared-values.ts";
 
 export interface DeliveryInformers {
   readonly subscriptions: Informer<Subscription>;
@@ -64,6 +65,7 @@ export interface DeliveryInformersOptions {
 
 export function createDeliveryInformers(client: Client, options: DeliveryInformersOptions): DeliveryInformers {
   const { reservedNamespace, systemNamespace, ...common } = options;
+  const raws = new SharedValues<readonly string[]>();
   return {
     subscriptions: createInformer(client, Subscription, {
       ...common,
@@ -91,6 +93,7 @@ export function createDeliveryInformers(client: Client, options: DeliveryInforme
         [by.subscription]: labelOf(labels.subscriptionUid),
         [by.base]: labelOf(labels.configUid),
       },
+      trim: (description) => withSharedRaw(description, raws),
     }),
     manifests: createInformer(client, Manifest, {
       ...common,
@@ -141,6 +144,12 @@ export function feedCandidates(
 /** A feed that names no namespace may mean an object in one, so both forms lead to whoever refers to it. */
 export function referenceKeys(feed: Feed): readonly string[] {
   return [...new Set([feedKey(feed), feedKey({ ...feed, namespace: "" })])];
+}
+
+/** Most clusters get the same objects: what is large about their Descriptions is held once. */
+function withSharedRaw(description: Description, raws: SharedValues<readonly string[]>): Description {
+  const { raw } = description.spec;
+  return raw === undefined ? description : { ...description, spec: { ...description.spec, raw: raws.share(raw) } };
 }
 
 function feedKeys(feeds: readonly Feed[]): readonly string[] {
