@@ -92,7 +92,7 @@ class CachingInformer<T extends KubeObject> implements Informer<T> {
     const index = this.#indexes.get(indexName);
     assert(index !== undefined, `Informer of ${this.type.plural} has no index ${indexName}`);
     const objects: T[] = [];
-    for (const key of index.keys.get(value) ?? []) {
+    for (const key of keysAt(index, value)) {
       const object = this.#objects.get(key);
       assert(object !== undefined, `Index ${indexName} of ${this.type.plural} knows ${key}, the cache does not (INF-3)`);
       objects.push(object);
@@ -185,8 +185,9 @@ class CachingInformer<T extends KubeObject> implements Informer<T> {
     for (const { valuesOf, keys } of this.#indexes.values()) {
       for (const value of valuesOf(object)) {
         const found = keys.get(value);
-        if (found === undefined) keys.set(value, new Set([key]));
-        else found.add(key);
+        if (found === undefined) keys.set(value, key);
+        else if (typeof found !== "string") found.add(key);
+        else if (found !== key) keys.set(value, new Set([found, key]));
       }
     }
   }
@@ -195,8 +196,8 @@ class CachingInformer<T extends KubeObject> implements Informer<T> {
     for (const { valuesOf, keys } of this.#indexes.values()) {
       for (const value of valuesOf(object)) {
         const found = keys.get(value);
-        found?.delete(key);
-        if (found?.size === 0) keys.delete(value);
+        if (found === key) keys.delete(value);
+        else if (found instanceof Set && found.delete(key) && found.size === 0) keys.delete(value);
       }
     }
   }
@@ -232,5 +233,11 @@ function informerObjects(metrics: Metrics): Gauge<"resource"> {
 
 interface Index<T> {
   readonly valuesOf: (object: T) => readonly string[];
-  readonly keys: Map<string, Set<string>>;
+  /** The key itself where there is just one, as for every uid: a Set of one is larger than many an object. */
+  readonly keys: Map<string, string | Set<string>>;
+}
+
+function keysAt<T>({ keys }: Index<T>, value: string): Iterable<string> {
+  const found = keys.get(value) ?? [];
+  return typeof found === "string" ? [found] : found;
 }

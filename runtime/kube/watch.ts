@@ -63,8 +63,7 @@ export async function* listAndWatch<T extends KubeObject>(
           selection,
           signal,
         );
-        for (const item of list.items) dropManagedFields(item);
-        yield { type: "listed", objects: list.items };
+        yield { type: "listed", objects: list.items.map(withoutManagedFields) };
         resourceVersion = list.resourceVersion;
       }
       const watchingSince = clock.monotonic();
@@ -74,8 +73,7 @@ export async function* listAndWatch<T extends KubeObject>(
         // Ours before it is told: whoever stops listening here has had it.
         resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
         if (event.type === "BOOKMARK") continue;
-        dropManagedFields(event.object);
-        yield { type: event.type === "DELETED" ? "removed" : "changed", object: event.object };
+        yield { type: event.type === "DELETED" ? "removed" : "changed", object: withoutManagedFields(event.object) };
       }
       isHealthy ||= clock.monotonic() - watchingSince >= HEALTHY_WATCH_MS;
       failures = isHealthy ? 0 : failures + 1;
@@ -109,10 +107,13 @@ function retryAfterMs(error: unknown): number {
   return error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
 }
 
-/** A quarter to a half of an object's bytes, and nobody who reads a cache asks for them. Parsed just now and shared with no one yet. */
-function dropManagedFields(object: KubeObject): void {
-  const metadata: ObjectMeta & { managedFields?: unknown } = object.metadata;
-  delete metadata.managedFields;
+/**
+ * A quarter to a half of an object's bytes, and nobody who reads a cache asks for them. A new object, because one from which a member was
+ * deleted takes more memory for the rest of its life.
+ */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  const { managedFields: _unread, ...metadata } = object.metadata as ObjectMeta & { readonly managedFields?: unknown };
+  return { ...object, metadata };
 }
 
 /** A call, because the compiler believes that what it saw before an await is still so. */
