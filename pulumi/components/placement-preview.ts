@@ -1,6 +1,7 @@
 // In `pulumi preview`: where a Subscription would go, and why not elsewhere, as diagnostics of the program.
 //
-// The decision is that of the scheduler's own function over the clusters that the parent has now. It shows and decides nothing: a parent
+// The decision is that of the scheduler's own function over the clusters that the parent has now; a Subscription that is divided by capacity
+// asks the children, too, as whoever the kubeconfig is. It shows and decides nothing: a parent
 // that cannot be asked costs a line and at most a few seconds.
 
 import * as pulumi from "@pulumi/pulumi";
@@ -9,9 +10,12 @@ import { Subscription as SubscriptionKind } from "#api/apps/v1alpha1/subscriptio
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { parseObject } from "#api/validation.ts";
 import type { Client } from "#kube/client.ts";
+import { askOnce } from "#scheduler/ask-once.ts";
+import type { Capacities } from "#scheduler/capacity.ts";
 import { defaultProfile } from "#scheduler/default-plugins.ts";
 import { explainPlacement } from "#scheduler/explain-placement.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
+import type { FeedNeed } from "#scheduler/plugin.ts";
 import { schedule } from "#scheduler/schedule.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { shortList } from "#std/short-list.ts";
@@ -19,6 +23,8 @@ import { connectParent, type ConnectedClient, type ParentAccess } from "./parent
 
 /** A preview must not wait for a parent that does not answer. */
 const ANSWER_MS_MAX = 5_000;
+/** Nor for children: they are asked after the parent has answered. */
+const CAPACITY_MS_MAX = 3_000;
 
 /** Clusters in a diagnostic; the rest is a number. */
 const CHANGES_SHOWN_MAX = 10;
@@ -45,7 +51,8 @@ export async function showPlacement(
         spec: resolvedSpec,
       };
       const connect = (): Promise<ConnectedClient> => connectParent(kubeconfig, access.context);
-      const text = await placementPreview(wanted, connect, AbortSignal.timeout(ANSWER_MS_MAX));
+      const signal = AbortSignal.timeout(ANSWER_MS_MAX + CAPACITY_MS_MAX);
+      const text = await placementPreview(wanted, connect, signal);
       if (text !== undefined) await pulumi.log.info(text, access.shownWith);
       resolve();
     });
@@ -60,7 +67,7 @@ function isKnown(output: pulumi.Output<unknown>): Promise<boolean> {
 /** undefined: nothing would change, or the object cannot be one yet. */
 export async function placementPreview(
   wanted: object,
-  connect: () => Promise<{ readonly client: Pick<Client, "get" | "list"> } & AsyncDisposable>,
+  connect: () => Promise<{ readonly client: Pick<Client, "get" | "list" | "request"> } & AsyncDisposable>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const parsed = parseObject(SubscriptionKind, wanted);
@@ -68,12 +75,14 @@ export async function placementPreview(
   const { namespace = "default", name } = parsed.value.metadata;
   const title = `Subscription ${namespace}/${name}`;
   try {
-    await using parent = await connect();
+    await using connected = await connect();
+    const { client: parent } = connected;
     const key = { namespace, name };
-    const [clusters, current, inventory] = await Promise.all([
-      parent.client.list(ManagedCluster, {}, signal),
-      parent.client.get(SubscriptionKind, key, signal),
-      parent.client.get(FeedInventory, key, signal),
+    const answered = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]);
+    const [{ items: clusters }, current, inventory] = await Promise.all([
+      parent.list(ManagedCluster, {}, answered),
+      parent.get(SubscriptionKind, key, answered),
+      parent.get(FeedInventory, key, answered),
     ]);
     const { status } = current ?? {};
     const subscription = {
@@ -81,7 +90,9 @@ export async function placementPreview(
       metadata: { ...parsed.value.metadata, namespace },
       ...(status === undefined ? {} : { status }),
     };
-    return `${title}: ${decidedText(subscription, { clusters: clusters.items, inventory })}`;
+    const needs = needsOf(inventory);
+    const capacities = await askOnce(subscription, { parent, clusters, needs, timeoutMs: CAPACITY_MS_MAX }, signal);
+    return `${title}: ${decidedText(subscription, { clusters, needs, capacities })}`;
   } catch {
     // The reason may quote the kubeconfig.
     return `${title}: where it would go cannot be shown, because the parent does not answer (before the first \`pulumi up\` it has no clusters)`;
@@ -90,12 +101,13 @@ export async function placementPreview(
 
 interface World {
   readonly clusters: readonly ManagedCluster[];
-  readonly inventory: FeedInventory | undefined;
+  readonly needs: readonly FeedNeed[];
+  readonly capacities: Capacities;
 }
 
-function decidedText(subscription: SubscriptionKind, { clusters, inventory }: World): string {
+function decidedText(subscription: SubscriptionKind, { clusters, needs, capacities }: World): string {
   const { schedulerName } = subscription.spec;
-  const input = { snapshot: takeSnapshot(clusters), profile: defaultProfile(schedulerName), needs: needsOf(inventory) };
+  const input = { snapshot: takeSnapshot(clusters), profile: defaultProfile(schedulerName), needs, capacities };
   const decision = schedule(subscription, input);
   const { changes, condition } = explainPlacement(subscription, { ...input, decision });
   const changed =

@@ -6,7 +6,8 @@ import { Command, CommanderError, Option } from "commander";
 import { namespaces } from "#api/names.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connectKubeconfig } from "#kube/connection.ts";
-import type { Environment } from "#std/options.ts";
+import { CAPACITY_TIMEOUT_DEFAULT } from "#scheduler/ask-once.ts";
+import { durationOption, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 import { dryRun, explainLivePlacement } from "./explain-placement.ts";
 import { explainValue } from "./explain-value.ts";
@@ -90,6 +91,19 @@ function addExplainValue(parent: Command, cli: CliProcess): void {
 interface PlacementFlags extends ConnectionFlags {
   readonly config?: string;
   readonly output: "text" | "json";
+  readonly capacity: boolean;
+  readonly capacityTimeout: string;
+}
+
+/** The words of the flags, as the commands take them. */
+function placementFlags<T extends PlacementFlags>({ capacityTimeout, ...flags }: T): Omit<T, "capacityTimeout"> & Timeout {
+  const parsed = durationOption(CAPACITY_TIMEOUT_DEFAULT).safeParse(capacityTimeout);
+  if (!parsed.success) throw new Problem(`--capacity-timeout ${capacityTimeout} is no duration`, "Write one such as 5s or 500ms");
+  return { ...flags, capacityTimeoutMs: parsed.data };
+}
+
+interface Timeout {
+  readonly capacityTimeoutMs: number;
 }
 
 function addExplainPlacement(parent: Command, cli: CliProcess): void {
@@ -102,7 +116,7 @@ function addExplainPlacement(parent: Command, cli: CliProcess): void {
     .argument("[cluster]", "only this cluster: name of the ManagedCluster, or namespace/name")
     .option("-n, --namespace <namespace>", "namespace of the Subscription", "default")
     .action(async (subscription: string, cluster: string | undefined, flags: PlacementFlags & { readonly namespace: string }) => {
-      const question = { ...flags, subscription, ...(cluster === undefined ? {} : { cluster }) };
+      const question = { ...placementFlags(flags), subscription, ...(cluster === undefined ? {} : { cluster }) };
       cli.write(await withParent(flags, cli, (client, signal) => explainLivePlacement(client, question, signal)));
     });
   addPlacementFlags(command);
@@ -120,11 +134,14 @@ function addSchedule(parent: Command, cli: CliProcess): void {
     .description("With --dry-run: where a Subscription would be bound. Nothing is written; to schedule it, apply it.")
     .requiredOption("-f, --filename <file>", "YAML file of the Subscription; it may also hold its FeedInventory")
     .option("--dry-run", "only say what would be decided")
-    .option("--clusters <file>", "YAML file of ManagedClusters, instead of those of the parent")
+    .option(
+      "--clusters <file>",
+      "YAML file of ManagedClusters, instead of those of the parent; it may say what they could take (kind: Capacities)",
+    )
     .action(async (flags: ScheduleFlags) => {
       if (flags.dryRun !== true)
         throw new Problem("Scheduling is the scheduler's work", "Add --dry-run, or apply the Subscription with kubectl");
-      cli.write(await dryRun(flags, (question) => withParent(flags, cli, question)));
+      cli.write(await dryRun(placementFlags(flags), (question) => withParent(flags, cli, question)));
     });
   addPlacementFlags(command);
 }
@@ -132,6 +149,8 @@ function addSchedule(parent: Command, cli: CliProcess): void {
 function addPlacementFlags(command: Command): void {
   command
     .option("--config <file>", "the scheduler's configuration file; default: it runs the default plugins")
+    .option("--no-capacity", "do not ask clusters what they could take (Dynamic dividing)")
+    .option("--capacity-timeout <duration>", "how long they may take to answer, all together", CAPACITY_TIMEOUT_DEFAULT)
     .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"));
   addConnectionFlags(command);
 }

@@ -16,6 +16,13 @@ spec:
   feeds: [{apiVersion: apps/v1, kind: Deployment, namespace: shop, name: web}]
 status: {bindingClusters: [b/bonn]}
 `;
+const inventory = `---
+apiVersion: apps.clusternet.io/v1alpha1
+kind: FeedInventory
+metadata: {namespace: shop, name: web}
+spec:
+  feeds: [{apiVersion: apps/v1, kind: Deployment, namespace: shop, name: web, desiredReplicas: 5, replicaJsonPath: /spec/replicas}]
+`;
 const cluster = (name: string, ready: string, fleet = "yes"): string => `
 apiVersion: clusters.clusternet.io/v1beta1
 kind: ManagedCluster
@@ -35,6 +42,18 @@ const files = {
   "config.yaml":
     "profiles: [{schedulerName: careful, plugins: {score: {disabled: [{name: LeastBound}]}, preScore: {disabled: [{name: '*'}]}}}]",
   "other.yaml": "profiles: [{schedulerName: eager}]",
+  "dynamic.yaml": subscription
+    .replace(
+      "  schedulerName: careful",
+      "  schedulingStrategy: Dividing\n  dividingScheduling: {type: Dynamic, dynamicDividing: {strategy: Spread}}",
+    )
+    .replace("status: {bindingClusters: [b/bonn]}", inventory),
+  "room.yaml": `${[cluster("oslo", "True"), cluster("bonn", "True")].join("---")}---
+kind: Capacities
+clusters:
+  o/oslo: {"*": 1, apps/v1/Deployment/shop/web: 3}
+`,
+  "bad-room.yaml": "kind: Capacities\nclusters: {o/oslo: 3}\n",
   "two.yaml": `${subscription}---${subscription}`,
   "secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n",
   "bad.yaml": subscription.replace("feeds:", "fedes:"),
@@ -75,6 +94,8 @@ test("a Subscription is decided on a file of clusters, with the scheduler's own 
     "  not selected: 1 cluster",
     "what changes:",
     "  bind o/oslo",
+    "what would change that:",
+    "  if p/paris were Ready: p/paris would be bound",
     "Scheduled=True Scheduled: Bound to 2 clusters; b/bonn stays although it has no live heartbeat; not to p/paris: it is not ready",
     "",
   ]);
@@ -95,6 +116,19 @@ test("programs read it as JSON", async () => {
   });
 });
 
+test("a file of clusters may say what they could take", async () => {
+  const { out, complaint } = await run("schedule", "--dry-run", "-f", "dynamic.yaml", "--clusters", "room.yaml");
+  expect(complaint).toBe("");
+  expect(out.split("\n")).toEqual(
+    expect.arrayContaining([
+      "    apps/v1/Deployment/shop/web: could take 3 more",
+      "    apps/v1/Deployment/shop/web: capacity unknown: the file does not say",
+      "  apps/v1/Deployment/shop/web in o/oslo: 0 → 3 replicas",
+      "  if o/oslo had room for 2 more of apps/v1/Deployment/shop/web: 5 of 5 replicas of apps/v1/Deployment/shop/web would be placed",
+    ]),
+  );
+});
+
 test.each([
   ["without --dry-run", ["schedule", "-f", "sub.yaml"], "Scheduling is the scheduler's work"],
   [
@@ -109,6 +143,12 @@ test.each([
   ],
   ["of another kind", ["schedule", "--dry-run", "-f", "secret.yaml"], "holds a v1 Secret"],
   ["with a mistake", ["schedule", "--dry-run", "-f", "bad.yaml"], "spec.fedes"],
+  [
+    "on capacities that are none",
+    ["schedule", "--dry-run", "-f", "sub.yaml", "--clusters", "bad-room.yaml"],
+    "holds capacities that cannot be used",
+  ],
+  ["with a duration that is none", [...schedule, "--config", "config.yaml", "--capacity-timeout", "soon"], "is no duration"],
   ["of a file that is not there", ["schedule", "--dry-run", "-f", "none.yaml"], "none.yaml cannot be read"],
   ["with another scheduler's configuration", [...schedule, "--config", "other.yaml"], "has no profile for scheduler careful"],
 ])("a dry run %s is refused, and says why", async (_what, argv, says) => {

@@ -4,22 +4,29 @@ import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Client } from "#kube/client.ts";
+import { askOnce } from "#scheduler/ask-once.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
+import { noCapacities, type Capacities } from "#scheduler/capacity.ts";
 import { clustersOf, selectorOf } from "#scheduler/existing-bases.ts";
 import { explainPlacement, type Placement } from "#scheduler/explain-placement.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
 import { scheduleWithFailover } from "#scheduler/failover/plan.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
+import { placementHints } from "#scheduler/placement-hints.ts";
 import { placementText } from "#scheduler/placement-text.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { takeSnapshot, type Snapshot } from "#scheduler/snapshot.ts";
 import { fleetNow } from "./fleet-now.ts";
-import { ofKind, readObjects, readWorld, type PlacementWorld } from "./placement-world.ts";
+import { ofKind, readClusters, readObjects, readWorld, type PlacementWorld } from "./placement-world.ts";
 import { Problem } from "./problem.ts";
 
 interface PlacementFlags {
   /** The scheduler's configuration file. */
   readonly config?: string;
+  /** Whether children are asked what they could take. */
+  readonly capacity: boolean;
+  /** For all of them together. */
+  readonly capacityTimeoutMs: number;
   readonly output: "text" | "json";
 }
 
@@ -47,7 +54,8 @@ export async function explainLivePlacement(client: Client, flags: ExplainPlaceme
     );
   }
   const world = await liveWorld(client, subscription, signal);
-  return printed(await placementIn(world, { subscription, flags, cluster: flags.cluster }), flags);
+  const capacities = await capacitiesOf(client, { subscription, world, flags }, signal);
+  return printed(await placementIn(world, { subscription, capacities, flags, cluster: flags.cluster }), flags);
 }
 
 /** Without `clusters` the parent is asked for its clusters, and for what is known of a Subscription of this name. */
@@ -60,32 +68,60 @@ export async function dryRun(
   if (given === undefined) throw new Problem(`${flags.filename} holds no Subscription`, "Name the file of one with -f");
   if (second !== undefined) throw new Problem(`${flags.filename} holds several Subscriptions`, "One is decided at a time");
   const wanted = { ...given, metadata: { ...given.metadata, namespace: given.metadata.namespace ?? "default" } };
-  const { subscription, world } = await (flags.clusters === undefined
-    ? ask((client, signal) => onLiveFleet(client, wanted, signal))
-    : fromFiles(wanted, [...objects, ...(await readObjects(flags.clusters))]));
-  const [inventory = world.inventory] = ofKind(objects, FeedInventory);
-  return printed(await placementIn({ ...world, inventory }, { subscription, flags, cluster: undefined }), flags);
+  const [inventory] = ofKind(objects, FeedInventory);
+  const { world, ...question } = await (flags.clusters === undefined
+    ? ask((client, signal) => onLiveFleet(client, { wanted, inventory, flags }, signal))
+    : fromFiles(wanted, { objects, clusters: flags.clusters }));
+  return printed(await placementIn(world, { ...question, flags, cluster: undefined }), flags);
 }
 
 interface Question {
   readonly subscription: Subscription;
   readonly world: PlacementWorld;
+  readonly capacities: Capacities;
+}
+
+interface Wanted {
+  readonly wanted: Subscription;
+  /** Instead of the parent's. */
+  readonly inventory: FeedInventory | undefined;
+  readonly flags: PlacementFlags;
 }
 
 /** What is bound already counts: the Subscription of the file replaces the one that is there. */
-async function onLiveFleet(client: Client, wanted: Subscription, signal: AbortSignal): Promise<Question> {
+async function onLiveFleet(client: Client, { wanted, inventory, flags }: Wanted, signal: AbortSignal): Promise<Question> {
   const { namespace = "", name } = wanted.metadata;
   const live = await client.get(Subscription, { namespace, name }, signal);
   const { status: _status, ...rest } = wanted;
   const status = live?.status ?? wanted.status;
   const subscription = { ...rest, ...(status === undefined ? {} : { status }) };
-  return { subscription, world: await liveWorld(client, subscription, signal) };
+  const there = await liveWorld(client, subscription, signal);
+  const world = { ...there, inventory: inventory ?? there.inventory };
+  return { subscription, world, capacities: await capacitiesOf(client, { subscription, world, flags }, signal) };
 }
 
-async function fromFiles(subscription: Subscription, objects: Awaited<ReturnType<typeof readObjects>>): Promise<Question> {
-  const [inventory] = ofKind(objects, FeedInventory);
-  const clusters = ofKind(objects, ManagedCluster);
-  return Promise.resolve({ subscription, world: { clusters, inventory, bases: [], subscriptions: [] } });
+interface Files {
+  /** Of the Subscription's file. */
+  readonly objects: Awaited<ReturnType<typeof readObjects>>;
+  readonly clusters: string;
+}
+
+async function fromFiles(subscription: Subscription, { objects, clusters: file }: Files): Promise<Question> {
+  const { objects: others, capacities = noCapacities } = await readClusters(file);
+  const all = [...objects, ...others];
+  const [inventory] = ofKind(all, FeedInventory);
+  const clusters = ofKind(all, ManagedCluster);
+  return { subscription, capacities, world: { clusters, inventory, bases: [], subscriptions: [] } };
+}
+
+async function capacitiesOf(
+  parent: Client,
+  { subscription, world, flags }: Omit<Question, "capacities"> & { readonly flags: PlacementFlags },
+  signal: AbortSignal,
+): Promise<Capacities> {
+  if (!flags.capacity) return noCapacities;
+  const { clusters, inventory } = world;
+  return askOnce(subscription, { parent, clusters, needs: needsOf(inventory), timeoutMs: flags.capacityTimeoutMs }, signal);
 }
 
 async function liveWorld(client: Client, subscription: Subscription, signal: AbortSignal): Promise<PlacementWorld> {
@@ -95,11 +131,15 @@ async function liveWorld(client: Client, subscription: Subscription, signal: Abo
 
 interface PlacementQuestion {
   readonly subscription: Subscription;
+  readonly capacities: Capacities;
   readonly flags: PlacementFlags;
   readonly cluster: string | undefined;
 }
 
-async function placementIn(world: PlacementWorld, { subscription, flags, cluster }: PlacementQuestion): Promise<Placement> {
+async function placementIn(
+  world: PlacementWorld,
+  { subscription, capacities, flags, cluster }: PlacementQuestion,
+): Promise<Placement> {
   const snapshot = takeSnapshot(world.clusters);
   const bindings = new BindingCounts();
   for (const object of world.subscriptions) bindings.onChange({ type: "added", object });
@@ -108,11 +148,14 @@ async function placementIn(world: PlacementWorld, { subscription, flags, cluster
     profile: await profileFor(subscription, flags),
     existing: clustersOf(world.bases, snapshot),
     needs: needsOf(world.inventory),
+    capacities,
     bindings,
+    ...fleetNow(world.clusters),
   };
-  const decision = scheduleWithFailover(subscription, { ...input, ...fleetNow(world.clusters) });
+  const decision = scheduleWithFailover(subscription, input);
   const about = cluster === undefined ? {} : { cluster: keyOfCluster(cluster, snapshot) };
-  return explainPlacement(subscription, { ...input, decision, ...about });
+  const hints = placementHints(subscription, { input, decision, ...about, decide: scheduleWithFailover });
+  return { ...explainPlacement(subscription, { ...input, decision, ...about }), ...(hints.length === 0 ? {} : { hints }) };
 }
 
 async function profileFor({ spec: { schedulerName } }: Subscription, { config = "" }: PlacementFlags): Promise<Profile> {

@@ -2,15 +2,18 @@
 
 import { readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
+import * as z from "zod";
 import { Base } from "#api/apps/v1alpha1/base.ts";
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Kind } from "#api/define-kind.ts";
+import { int32 } from "#api/fields.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { formatProblems, parseObject } from "#api/validation.ts";
 import type { Client } from "#kube/client.ts";
 import { isForbidden } from "#kube/errors.ts";
+import type { Capacities, CapacityAnswer } from "#scheduler/capacity.ts";
 import { toError } from "#std/errors.ts";
 import { Problem } from "./problem.ts";
 
@@ -47,13 +50,54 @@ const readable = [Subscription, FeedInventory, ManagedCluster] as readonly Kind[
 
 /** The objects of a YAML file, each checked; a List is its items. Other kinds are a Problem. */
 export async function readObjects(file: string): Promise<readonly KubeObject[]> {
-  const values = parseAllDocuments(await textOf(file)).flatMap((document): readonly unknown[] => {
+  return (await valuesOf(file)).map((value) => objectOf(value, file));
+}
+
+async function valuesOf(file: string): Promise<readonly unknown[]> {
+  return parseAllDocuments(await textOf(file)).flatMap((document): readonly unknown[] => {
     const [syntax] = document.errors;
     if (syntax !== undefined)
       throw new Problem(`${file} is no YAML: ${syntax.message}`, "Write objects as kubectl apply takes them");
     return itemsOf(document.toJS());
   });
-  return values.map((value) => objectOf(value, file));
+}
+
+export interface ClustersFile {
+  readonly objects: readonly KubeObject[];
+  /** undefined: the file says nothing of them. */
+  readonly capacities?: Capacities;
+}
+
+/** As readObjects, and besides what the clusters of the file could take. */
+export async function readClusters(file: string): Promise<ClustersFile> {
+  const values = await valuesOf(file);
+  const said = values.filter(isCapacities);
+  const objects = values.filter((value) => !isCapacities(value)).map((value) => objectOf(value, file));
+  if (said.length === 0) return { objects };
+  const parsed = z.array(capacitiesDocument).safeParse(said);
+  if (!parsed.success) {
+    const fix = "Write clusters: {namespace/name: {feed, or * for every feed: how many more it could take}}";
+    throw new Problem(`${file} holds capacities that cannot be used: ${z.prettifyError(parsed.error)}`, fix);
+  }
+  const byCluster = new Map(parsed.data.flatMap(({ clusters }) => Object.entries(clusters)));
+  return { objects, capacities: { of: (cluster, feed) => answerOf(byCluster.get(cluster), feed) } };
+}
+
+/** No kind of Kubernetes: only files for dry runs have it. */
+const CAPACITIES = "Capacities";
+const EVERY_FEED = "*";
+const capacitiesDocument = z.object({
+  kind: z.literal(CAPACITIES),
+  clusters: z.record(z.string(), z.record(z.string(), int32.nonnegative())),
+});
+
+function isCapacities(value: unknown): boolean {
+  return (value as { readonly kind?: unknown }).kind === CAPACITIES;
+}
+
+function answerOf(feeds: Readonly<Record<string, number>> | undefined, feed: string): CapacityAnswer {
+  const replicas = feeds?.[feed] ?? feeds?.[EVERY_FEED];
+  return replicas === undefined ? { type: "silent", reason: "the file does not say" } : { type: "fits", replicas };
 }
 
 async function textOf(file: string): Promise<string> {

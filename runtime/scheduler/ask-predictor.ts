@@ -11,7 +11,7 @@ import { connect } from "#kube/connection.ts";
 import type { AskCluster } from "./capacity-client.ts";
 
 export interface AskOptions {
-  readonly parent: Client;
+  readonly parent: Pick<Client, "request">;
   /** PEM; undefined: nobody is asked straight. */
   readonly predictorCaPem: string | undefined;
 }
@@ -42,7 +42,8 @@ async function askStraight(
   { address, caPem, body }: { readonly address: string; readonly caPem: string | undefined; readonly body: PredictRequest },
   signal: AbortSignal,
 ): ReturnType<AskCluster> {
-  if (caPem === undefined) throw new NotAskedError("it wants to be asked straight, and the scheduler has no --predictor-ca-file");
+  if (caPem === undefined)
+    throw new NotAskedError("it wants to be asked straight, which only a scheduler with --predictor-ca-file does");
   if (!URL.canParse(address) || new URL(address).protocol !== "https:") {
     throw new NotAskedError(`its predictorAddress ${JSON.stringify(address)} is no https URL`);
   }

@@ -40,6 +40,22 @@ export function questionsOf({ spec }: Pick<Subscription, "spec">, needs: readonl
   }));
 }
 
-export function capacityOf({ replicas, topology }: PredictAnswer): CapacityAnswer {
-  return { type: "fits", replicas: replicas.default, ...(topology === undefined ? {} : { byTopology: topology }) };
+export function capacityOf({ replicas, topology, unfit }: PredictAnswer): CapacityAnswer {
+  return {
+    type: "fits",
+    replicas: replicas.default,
+    ...(topology === undefined ? {} : { byTopology: topology }),
+    ...(unfit === undefined ? {} : { unfit: mostOf(unfit) }),
+  };
+}
+
+/** A child says as much as it likes; this is for people. */
+const REASONS_KEPT_MAX = 10;
+const REASON_LENGTH_MAX = 100;
+
+function mostOf(unfit: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const sorted = Object.entries(unfit).toSorted(([a, left], [b, right]) => right - left || (a < b ? -1 : 1));
+  return Object.fromEntries(
+    sorted.slice(0, REASONS_KEPT_MAX).map(([reason, nodes]) => [reason.slice(0, REASON_LENGTH_MAX), nodes] as const),
+  );
 }

@@ -6,6 +6,8 @@ export type CapacityAnswer =
       readonly replicas: number;
       /** By topology key, then by its value: `{zone: {a: 3, b: 2}}`. */
       readonly byTopology?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+      /** Why nodes take no replica, and how many for each reason. For people. */
+      readonly unfit?: Readonly<Record<string, number>>;
     }
   /** Nobody knows: the cluster did not answer. Never counted as zero. */
   | { readonly type: "silent"; readonly reason: string };

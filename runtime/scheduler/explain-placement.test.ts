@@ -5,6 +5,7 @@ import type { Capacities, CapacityAnswer } from "#scheduler/capacity.ts";
 import type { Assignment, FeedNeed } from "#scheduler/plugin.ts";
 import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
 import { explainPlacement } from "#scheduler/explain-placement.ts";
+import { placementHints } from "#scheduler/placement-hints.ts";
 import { placementText } from "#scheduler/placement-text.ts";
 import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { schedule } from "#scheduler/schedule.ts";
@@ -20,6 +21,8 @@ interface PlacementStory extends Story {
   readonly needs?: readonly FeedNeed[];
   /** By cluster, the same for every feed. */
   readonly capacities?: Readonly<Record<string, CapacityAnswer>>;
+  /** Also what would change it. */
+  readonly hints?: boolean;
   /** What a plugin assigns, instead of those that are built in. */
   readonly assign?: Assignment;
 }
@@ -38,7 +41,7 @@ testGolden("scheduler/placements.md", (lines) => {
   };
   const subscription = subscriptionOf(story);
   const decision = schedule(subscription, input);
-  return placementText(
-    explainPlacement(subscription, { ...input, decision, ...(about === undefined ? {} : { cluster: about }) }),
-  );
+  const asked = { ...input, decision, ...(about === undefined ? {} : { cluster: about }) };
+  const hints = story.hints === true ? placementHints(subscription, { ...asked, input, decide: schedule }) : [];
+  return placementText({ ...explainPlacement(subscription, asked), hints });
 });

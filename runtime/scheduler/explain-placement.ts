@@ -35,6 +35,12 @@ export interface PlacementChange {
   readonly text: string;
 }
 
+/** What would be decided if something were different. */
+export interface PlacementHint {
+  readonly if: string;
+  readonly then: readonly string[];
+}
+
 export interface Placement {
   readonly subscription: string;
   readonly schedulerName: string;
@@ -48,6 +54,8 @@ export interface Placement {
   readonly divisions: readonly Omit<FeedDivision, "shares">[];
   readonly changes: readonly PlacementChange[];
   readonly condition: Problem & { readonly status: string };
+  /** Absent: nothing that was tried would change it. */
+  readonly hints?: readonly PlacementHint[];
 }
 
 export interface ExplainPlacementOptions extends ScheduleInput {

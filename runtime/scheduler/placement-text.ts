@@ -22,6 +22,7 @@ export function placementText(placement: Placement): readonly string[] {
       return `divided ${feed}: ${String(placed)} of ${counted(desired, "replica")}${missing}`;
     }),
     ...changeLines(placement),
+    ...hintLines(placement),
     `Scheduled=${status} ${reason}: ${message}`,
   ];
 }
@@ -70,7 +71,16 @@ function verdictText({ verdict, notSelected, wasBound }: ClusterPlacement, outco
 }
 
 function capacityText(answer: CapacityAnswer): string {
-  return answer.type === "fits" ? `could take ${String(answer.replicas)} more` : `capacity unknown: ${answer.reason}`;
+  if (answer.type === "silent") return `capacity unknown: ${answer.reason}`;
+  const { replicas, unfit = {} } = answer;
+  const reasons = Object.entries(unfit).map(([reason, nodes]) => `${counted(nodes, "node")}: ${reason}`);
+  return `could take ${String(replicas)} more${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+}
+
+/** Each was decided once more, so that it is no guess. */
+function hintLines({ hints = [] }: Placement): readonly string[] {
+  if (hints.length === 0) return [];
+  return ["what would change that:", ...hints.map((hint) => `  if ${hint.if}: ${hint.then.join("; ")}`)];
 }
 
 function counted(count: number, noun: string): string {

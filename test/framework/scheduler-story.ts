@@ -5,7 +5,10 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 
 export interface Story {
   readonly clusters?: Readonly<
-    Record<string, { labels?: Record<string, string>; taints?: readonly unknown[]; ready?: string; deleting?: boolean }>
+    Record<
+      string,
+      { labels?: Record<string, string>; taints?: readonly unknown[]; ready?: string; deleting?: boolean; predictor?: boolean }
+    >
   >;
   /** The clusters it is bound to; "unknown": its status is lost. */
   readonly subscription: {
@@ -19,12 +22,13 @@ export interface Story {
 }
 
 export function clustersOf({ clusters = {} }: Story): ManagedCluster[] {
-  return Object.entries(clusters).map(([name, { labels = {}, taints = [], ready = "True", deleting = false }]) => ({
+  return Object.entries(clusters).map(([name, { labels = {}, taints = [], ready = "True", deleting = false, predictor }]) => ({
     apiVersion: "clusters.clusternet.io/v1beta1",
     kind: "ManagedCluster",
     metadata: { namespace: name, name, labels, ...(deleting ? { deletionTimestamp: "2030-01-01T00:00:00Z" } : {}) },
     spec: { clusterId: name, syncMode: "Pull", taints: taints as never },
     status: {
+      ...(predictor === undefined ? {} : { predictorEnabled: predictor }),
       conditions: [
         { type: "Ready", status: ready as "True", reason: "R", message: "", lastTransitionTime: "2030-01-01T00:00:00Z" },
       ],

@@ -1,5 +1,7 @@
 // What a child says that fits is what its real kube-scheduler then places, no less and no more; asked through the real hub.
 
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
@@ -8,6 +10,7 @@ import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predic
 import { predictorPaths } from "#api/proxies/v1alpha1/predictor.ts";
 import { socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
 import { Namespace, Pod } from "#kube/builtin-kinds.ts";
+import { runCli } from "#cli/cli.ts";
 import { createAskCluster } from "#scheduler/ask-predictor.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
@@ -15,6 +18,7 @@ import { createScheduler } from "#scheduler/scheduler.ts";
 import { realClock } from "#std/clock.ts";
 import { silentLogger } from "#std/log.ts";
 import { eventually } from "#test/framework/eventually.ts";
+import { tokenOf } from "#test/conformance/hub-objects.ts";
 import { addNode, startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
 
 const START_MS_MAX = 180_000;
@@ -52,6 +56,26 @@ beforeAll(async () => {
 afterAll(async () => {
   await fleet[Symbol.asyncDispose]();
 });
+
+/** JSON is YAML. */
+function kubeconfigText({
+  server,
+  caPem,
+  token,
+}: {
+  readonly server: string;
+  readonly caPem: string;
+  readonly token: string;
+}): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "c",
+    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+    clusters: [{ name: "c", cluster: { server, "certificate-authority-data": Buffer.from(caPem).toString("base64") } }],
+    users: [{ name: "u", user: { token } }],
+  });
+}
 
 const namespaceOf = (namespace: string) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
 
@@ -283,6 +307,26 @@ describe("a Subscription is divided by what fits", () => {
       return true;
     });
   }, 120_000);
+
+  test("kubectl clusternet asks the children as its user, and shows who may not", async () => {
+    const token = await tokenOf(fleet.parent.admin, "clusternet-scheduler");
+    const { server, caPem, adminKubeconfig, directory } = fleet.parent;
+    const kubeconfig = join(directory, "scheduler.kubeconfig");
+    await writeFile(kubeconfig, kubeconfigText({ server, caPem, token }));
+    const explained = async (path: string, ...flags: readonly string[]): Promise<string> => {
+      let out = "";
+      const write = (text: string): void => void (out += text);
+      const argv = ["explain", "placement", "web", "-n", "shop", "--kubeconfig", path, ...flags];
+      expect([await runCli(argv, { env: {}, write, complain: write }), out]).toEqual([0, expect.any(String)]);
+      return out;
+    };
+    const seen = await explained(kubeconfig);
+    expect(seen).toContain("apps/v1/Deployment/shop/web: could take 7 more (1 node: taint dedicated, ");
+    expect(seen).toContain("apps/v1/Deployment/shop/web: could take 2 more");
+    expect(seen).toContain("nothing changes");
+    expect(await explained(adminKubeconfig)).toContain("capacity unknown: you may not ask it: its agent answers the scheduler");
+    expect(await explained(kubeconfig, "--no-capacity")).not.toContain("could take");
+  }, 60_000);
 
   test("two at the same time do not get the same room", async () => {
     // 7 and 2 are left.
