@@ -321,7 +321,7 @@ describe("a Subscription is divided by what fits", () => {
       return out;
     };
     const seen = await explained(kubeconfig);
-    expect(seen).toContain("apps/v1/Deployment/shop/web: could take 7 more (1 node: taint dedicated, ");
+    expect(seen).toContain("apps/v1/Deployment/shop/web: could take 7 more (1 node: insufficient cpu, 1 node: taint dedicated, ");
     expect(seen).toContain("apps/v1/Deployment/shop/web: could take 2 more");
     expect(seen).toContain("nothing changes");
     expect(await explained(adminKubeconfig)).toContain("capacity unknown: you may not ask it: its agent answers the scheduler");
