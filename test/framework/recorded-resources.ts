@@ -59,10 +59,14 @@ export async function recordResources(program: () => unknown, { preview = false 
     });
   };
   Reflect.set(MockMonitor.prototype, "registerResource", record);
+  const { stackTraceLimit } = Error;
+  // Pulumi keeps the stack of every promise, and Jest looks each line of it up: half of the time that this takes.
+  Error.stackTraceLimit = 1;
   try {
     await program();
     await settle(recorded);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     Reflect.set(MockMonitor.prototype, "registerResource", original);
   }
   return recorded.map((resource) => ({ ...resource, dependsOnAll: closure(resource.urn, recorded) }));
