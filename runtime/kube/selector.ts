@@ -7,13 +7,17 @@ type Labels = Readonly<Record<string, string>>;
 
 /** As in Kubernetes: an absent selector matches nothing, an empty one everything. */
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
-  if (selector === undefined) return false;
-  const present = labels ?? {};
+  return matcherOf(selector)(labels);
+}
+
+/** The same for one selector and many objects. */
+export function matcherOf(selector: LabelSelector | undefined): (labels: Labels | undefined) => boolean {
+  if (selector === undefined) return () => false;
   const { matchLabels = {}, matchExpressions = [] } = selector;
-  return (
-    Object.entries(matchLabels).every(([key, value]) => valueOf(present, key) === value) &&
-    matchExpressions.every((requirement) => matchesRequirement(requirement, present))
-  );
+  const equalities = Object.entries(matchLabels);
+  return (labels = {}) =>
+    equalities.every(([key, value]) => valueOf(labels, key) === value) &&
+    matchExpressions.every((requirement) => matchesRequirement(requirement, labels));
 }
 
 function matchesRequirement({ key, operator, values = [] }: LabelSelectorRequirement, labels: Labels): boolean {

@@ -12,6 +12,7 @@ import { PluginError } from "#scheduler/plugin-error.ts";
 import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { schedule } from "#scheduler/schedule.ts";
+import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { silentLogger } from "#std/log.ts";
 import { createMetrics } from "#std/metrics.ts";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
@@ -48,6 +49,7 @@ function worldWith(...plugins: readonly Plugin[]): World {
     client: cluster.client,
     subscriptions,
     managedClusters,
+    snapshots: { current: takeSnapshot(managedClusters.list()) },
     feedInventories: createStubInformer(FeedInventory),
     queue,
     events: { record: () => undefined, flush: () => Promise.resolve() },

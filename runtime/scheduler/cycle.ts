@@ -28,12 +28,14 @@ import type { Profile } from "./profile.ts";
 import { subscriptionInput } from "./schedule.ts";
 import { problemOf } from "./scheduled-condition.ts";
 import { schedulingMeasures, type SchedulingMeasures } from "./measures.ts";
-import { takeSnapshot } from "./snapshot.ts";
+import type { SnapshotCache } from "./snapshot-cache.ts";
 
 export interface CycleDeps {
   readonly client: Client;
   readonly subscriptions: Informer<Subscription>;
   readonly managedClusters: Informer<ManagedCluster>;
+  /** Of the clusters in `managedClusters`. */
+  readonly snapshots: Pick<SnapshotCache, "current">;
   readonly feedInventories: Informer<FeedInventory>;
   readonly queue: SchedulingQueue;
   readonly events: EventRecorder;
@@ -117,12 +119,12 @@ interface Attempt {
 
 async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settled> {
   const { subscription, profile, measures } = attempt;
-  const { client, managedClusters, feedInventories, bindings, scheduling, capacity, clock, log } = attempt.deps;
+  const { client, managedClusters, snapshots, feedInventories, bindings, scheduling, capacity, clock, log } = attempt.deps;
   const key = keyTextOf(subscription);
   const bases = await basesOf(subscription, client, signal);
   const needs = needsOf(feedInventories.get(key));
   const capacities = await capacity.ask(subscription, { clusters: managedClusters.list(), needs }, signal);
-  const snapshot = takeSnapshot(managedClusters.list());
+  const snapshot = snapshots.current;
   const existing = clustersOf(bases, snapshot);
   const input = { snapshot, profile, existing, bindings, needs, capacities };
   const known = withReplicasOf(subscription, bases, existing);

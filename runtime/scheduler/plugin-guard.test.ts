@@ -64,9 +64,11 @@ describe("A call of a plugin that must answer at once", () => {
       score(this: Plugin) {
         return this.name.length;
       },
+      scale: "fewer-is-better",
       assign: () => ({ type: "assigned", clusters: ["a", "b"], replicas: { web: [1, 0], cron: [] } }),
     });
     expect(plugin.score!(input)).toBe(4);
+    expect(plugin.scale).toBe("fewer-is-better");
     expect(plugin.assign!(input)).toMatchObject({ clusters: ["a", "b"] });
     expect(Object.keys(plugin).toSorted()).toEqual(["assign", "name", "score"]);
   });

@@ -25,7 +25,8 @@ export function guarded(plugin: Plugin, { callMsMax = PLUGIN_CALL_MS_MAX }: Guar
       : (input: unknown): unknown => answerAtOnce(call, input);
     return [[point, guard] as const];
   });
-  return { ...Object.fromEntries(members), name: plugin.name };
+  const scale = plugin.scale === "fewer-is-better" ? { scale: plugin.scale } : {};
+  return { ...Object.fromEntries(members), ...scale, name: plugin.name };
 }
 
 /** Also those of a class, which are its prototype's. */

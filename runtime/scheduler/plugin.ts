@@ -118,6 +118,8 @@ export type Assignment =
       readonly divisions?: readonly FeedDivision[];
       /** Why a candidate is not in `clusters`, by key. Who was bound is kept as it is unless a reason is given here. */
       readonly left?: Readonly<Record<string, string>>;
+      /** Why a candidate that was not bound, and is not in `left`, is not in `clusters`. */
+      readonly leftOtherwise?: string;
       /** Less than was asked for could be done. */
       readonly shortfall?: Problem;
     }
@@ -149,9 +151,11 @@ export interface Plugin {
   postFilter?(input: PostFilterInput): string | undefined;
   /** What it returns is given to this plugin's score. */
   preScore?(input: PreScoreInput): unknown;
-  /** 0..100, or anything that `normalise` brings there. Higher is better. */
+  /** 0..100, or anything that `normalise` or `scale` brings there. Higher is better. */
   score?(input: ScoreInput): number;
   normalise?(input: NormaliseInput): ReadonlyMap<string, number>;
+  /** In place of `normalise`: scores are counts of something bad. None is 100, the most of all is 0. */
+  readonly scale?: "fewer-is-better";
   preAssign?(input: AssignInput): PreFilterResult;
   assign?(input: AssignInput): Assignment;
   reserve?(input: EffectInput, signal: AbortSignal): Promise<void> | void;

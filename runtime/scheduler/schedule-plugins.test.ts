@@ -65,6 +65,19 @@ test("a binding ends by an assignment only with a reason", () => {
   });
 });
 
+test("one reason for all who were never bound ends no binding", () => {
+  const assignment = { type: "assigned", clusters: ["rome/rome"], leftOtherwise: "it is far away" } as const;
+  expect(() => decide([assigning(assignment)])).toThrow("leaves out oslo/oslo, which is bound, and does not say why");
+  const decision = decide([assigning({ ...assignment, left: { "oslo/oslo": "fewer replicas are wanted" } })]);
+  expect(decision).toMatchObject({
+    verdicts: [
+      { verdict: { type: "unbind", reason: "fewer replicas are wanted" } },
+      { verdict: { type: "reject", plugin: "Test", reason: "it is far away" } },
+      { verdict: { type: "bind" } },
+    ],
+  });
+});
+
 test("only candidates are assigned", () => {
   expect(() => decide([assigning({ type: "assigned", clusters: ["bonn/bonn"] })])).toThrow(
     "Plugin Test assigns bonn/bonn, which is no candidate",

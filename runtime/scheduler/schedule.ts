@@ -7,7 +7,7 @@
 // (SCH-3) Clusters are looked at ascending by key, and every tie is broken by key.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { matchesSelector } from "#kube/selector.ts";
+import { matcherOf } from "#kube/selector.ts";
 import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
 import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
@@ -30,16 +30,14 @@ export interface ScheduleInput {
 const noBindings: Bindings = { of: () => 0 };
 
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
-  const { snapshot, profile, existing = [] } = scheduleInput;
+  const { profile, existing = [] } = scheduleInput;
   const input = subscriptionInput(subscription, scheduleInput);
   const stop = firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
-  const judged = snapshot.clusters.map((cluster) => judge(cluster, { input, profile, wasBound: bound.has(cluster.key) }));
-  const gone = [...bound].filter((key) => snapshot.get(key) === undefined).map(goneVerdict);
-  const verdicts = [...judged.flatMap(({ verdict }) => verdict ?? []), ...gone].toSorted(byCluster);
+  const judged = judgeAll({ input, profile, bound });
   const unscored = judged.flatMap(({ candidate }) => candidate ?? []);
-  const { candidates, scores } = scoreCandidates(profile, { ...input, candidates: unscored });
+  const { candidates, scores } = scoreCandidates(unscored, { profile, input });
   const groups = subscription.spec.schedulingBySubGroup === true ? chooseBySubGroup(subscription, candidates) : undefined;
   if (groups?.type === "refused") return groups;
   const assignInput = { ...input, candidates: groups?.candidates ?? candidates };
@@ -49,7 +47,7 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
     const assignment = plugin.assign(assignInput);
     if (assignment.type === "skip") continue;
     if (assignment.type !== "assigned") return stoppedBy(assignment);
-    const decision = decided(assignment, { plugin: plugin.name, verdicts, candidates, groups });
+    const decision = decided(assignment, { plugin: plugin.name, judged, groups });
     return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
   }
   return unsupportedStrategy(subscription);
@@ -67,7 +65,7 @@ export function whyNotSelected(
   cluster: Cluster,
   scheduleInput: ScheduleInput,
 ): { readonly plugin: string; readonly reason: string } | undefined {
-  const subscribers = subscribersOf(subscription, cluster);
+  const subscribers = subscribersOf(affinitiesOf(subscription), cluster);
   return firstNo(scheduleInput.profile, { ...subscriptionInput(subscription, scheduleInput), cluster, subscribers });
 }
 
@@ -95,53 +93,81 @@ function stoppedBy({ type, reason, message }: Exclude<PreFilterResult, { type: "
   return { type: type === "refuse" ? "refused" : "waiting", reason, message };
 }
 
+/** What is said about a cluster that the Subscription asks for, or is bound to. */
 interface Judged {
-  /** undefined: the Subscription never asked for this cluster. */
-  readonly verdict?: ClusterVerdict;
+  readonly said: ClusterVerdict;
   readonly candidate?: Candidate;
 }
 
 interface JudgeOptions {
   readonly input: SubscriptionInput;
   readonly profile: Profile;
-  readonly wasBound: boolean;
+  readonly bound: ReadonlySet<string>;
 }
 
-function judge(cluster: Cluster, { input, profile, wasBound }: JudgeOptions): Judged {
-  const ended = (reason: string): Judged => (wasBound ? { verdict: verdictOf(cluster, { type: "unbind", reason }) } : {});
+/** Ascending by key. */
+function judgeAll(options: JudgeOptions): readonly Judged[] {
+  const { input, bound } = options;
+  const affinities = affinitiesOf(input.subscription);
+  const judged: Judged[] = [];
+  for (const cluster of input.snapshot.clusters) {
+    const one = judge(cluster, { ...options, subscribers: subscribersOf(affinities, cluster) });
+    if (one !== undefined) judged.push(one);
+  }
+  const gone = [...bound].filter((key) => input.snapshot.get(key) === undefined).map(goneFrom);
+  return gone.length === 0 ? judged : [...judged, ...gone].sort(byCluster);
+}
+
+/** undefined: the Subscription never asked for this cluster. */
+function judge(
+  cluster: Cluster,
+  { input, profile, bound, subscribers }: JudgeOptions & Pick<ClusterInput, "subscribers">,
+): Judged | undefined {
+  const wasBound = bound.has(cluster.key);
+  const ended = (reason: string): Judged | undefined => (wasBound ? judgedAs(cluster, { type: "unbind", reason }) : undefined);
   if (cluster.isDeleting) return ended("the ManagedCluster is being deleted");
-  const clusterInput: ClusterInput = { ...input, cluster, subscribers: subscribersOf(input.subscription, cluster) };
-  const candidate = { cluster, wasBound, score: 0, subscribers: clusterInput.subscribers };
+  const clusterInput: ClusterInput = { ...input, cluster, subscribers };
   const no = firstNo(profile, clusterInput);
   if (no !== undefined) return ended(no.reason);
   for (const plugin of profile.plugins.filter) {
     const fit = plugin.filter(clusterInput);
     if (fit.fits) continue;
     const { reason } = fit;
-    if (!wasBound) return { verdict: verdictOf(cluster, { type: "reject", plugin: plugin.name, reason }) };
-    const verdict = verdictOf(cluster, { type: "keep", reason: "stays bound", despite: reason });
-    return { verdict, candidate: { ...candidate, unfit: reason } };
+    if (!wasBound) return judgedAs(cluster, { type: "reject", plugin: plugin.name, reason });
+    const unfit = { cluster, wasBound, score: 0, subscribers, unfit: reason };
+    return judgedAs(cluster, { type: "keep", reason: "stays bound", despite: reason }, unfit);
   }
-  const verdict: Verdict = wasBound ? { type: "keep", reason: "stays bound" } : { type: "bind", reason: "selected and fits" };
-  return { verdict: verdictOf(cluster, verdict), candidate };
+  return judgedAs(cluster, wasBound ? stays : comes, { cluster, wasBound, score: 0, subscribers });
 }
 
-function subscribersOf({ spec: { subscribers } }: Subscription, { labels }: Cluster): readonly number[] {
-  const matching: number[] = [];
-  for (const [index, { clusterAffinity }] of subscribers.entries())
-    if (matchesSelector(clusterAffinity, labels)) matching.push(index);
-  return matching;
+const stays: Verdict = { type: "keep", reason: "stays bound" };
+const comes: Verdict = { type: "bind", reason: "selected and fits" };
+
+type Affinity = ReturnType<typeof matcherOf>;
+
+function affinitiesOf({ spec: { subscribers } }: Subscription): readonly Affinity[] {
+  return subscribers.map(({ clusterAffinity }) => matcherOf(clusterAffinity));
 }
 
-function verdictOf({ key }: Cluster, verdict: Verdict): ClusterVerdict {
-  return { cluster: key, verdict };
+const nobody: readonly number[] = [];
+
+function subscribersOf(affinities: readonly Affinity[], { labels }: Cluster): readonly number[] {
+  let matching: number[] | undefined;
+  for (let index = 0; index < affinities.length; index += 1)
+    if (affinities[index]?.(labels) === true) (matching ??= []).push(index);
+  return matching ?? nobody;
 }
 
-function goneVerdict(cluster: string): ClusterVerdict {
-  return { cluster, verdict: { type: "unbind", reason: "the ManagedCluster is gone" } };
+function judgedAs({ key }: Cluster, verdict: Verdict, candidate?: Candidate): Judged {
+  const said = { cluster: key, verdict };
+  return candidate === undefined ? { said } : { said, candidate };
 }
 
-function byCluster(a: ClusterVerdict, b: ClusterVerdict): number {
+function goneFrom(cluster: string): Judged {
+  return { said: { cluster, verdict: { type: "unbind", reason: "the ManagedCluster is gone" } } };
+}
+
+function byCluster({ said: a }: Judged, { said: b }: Judged): number {
   return a.cluster < b.cluster ? -1 : 1;
 }
 
@@ -149,34 +175,57 @@ type Assigned = Extract<Assignment, { type: "assigned" }>;
 
 interface Judgement {
   readonly plugin: string;
-  readonly verdicts: readonly ClusterVerdict[];
-  readonly candidates: readonly Candidate[];
+  readonly judged: readonly Judged[];
   readonly groups: Extract<SubGroups, { type: "chosen" }> | undefined;
 }
 
-function decided(assignment: Assigned, { plugin, verdicts, candidates, groups }: Judgement): BoundDecision {
-  const { clusters, left = {}, replicas, divisions, shortfall = groups?.shortfall } = assignment;
+function decided(assignment: Assigned, { plugin, judged, groups }: Judgement): BoundDecision {
+  const {
+    clusters,
+    left = {},
+    leftOtherwise = "it was not chosen",
+    replicas,
+    divisions,
+    shortfall = groups?.shortfall,
+  } = assignment;
   const chosen = new Set(clusters);
-  const known = new Map(candidates.map((candidate) => [candidate.cluster.key, candidate]));
-  for (const cluster of clusters)
-    if (!known.has(cluster)) throw new PluginError(plugin, `assigns ${cluster}, which is no candidate`);
-  const afterwards = verdicts.map(({ cluster, verdict }): ClusterVerdict => {
-    const candidate = known.get(cluster);
-    if (candidate === undefined || chosen.has(cluster)) return { cluster, verdict };
+  refuseOthers(chosen, { plugin, judged });
+  const reasons = new Map(Object.entries(left));
+  const rejected = rejectedBy(plugin);
+  const verdicts = judged.map(({ said, candidate }): ClusterVerdict => {
+    const { cluster } = said;
+    if (candidate === undefined) return said;
+    if (chosen.has(cluster)) return said;
     const byGroup = groups?.left[cluster];
     if (byGroup !== undefined) return { cluster, verdict: leftByGroup(candidate, byGroup) };
-    const reason = left[cluster];
-    if (!candidate.wasBound) return { cluster, verdict: { type: "reject", plugin, reason: reason ?? "it was not chosen" } };
+    const reason = reasons.get(cluster);
+    if (!candidate.wasBound) return { cluster, verdict: rejected(reason ?? leftOtherwise) };
     if (reason === undefined) throw new PluginError(plugin, `leaves out ${cluster}, which is bound, and does not say why`);
     return { cluster, verdict: { type: "unbind", reason } };
   });
   return {
     type: "bound",
     clusters,
-    verdicts: afterwards,
+    verdicts,
     ...(replicas === undefined ? {} : { replicas }),
     ...(divisions === undefined ? {} : { divisions }),
     ...(shortfall === undefined ? {} : { shortfall }),
+  };
+}
+
+function refuseOthers(chosen: ReadonlySet<string>, { plugin, judged }: Pick<Judgement, "plugin" | "judged">): void {
+  const others = new Set(chosen);
+  for (const { said, candidate } of judged) if (candidate !== undefined) others.delete(said.cluster);
+  for (const cluster of others) throw new PluginError(plugin, `assigns ${cluster}, which is no candidate`);
+}
+
+/** Thousands of clusters are left out for one reason: they share what is said. */
+function rejectedBy(plugin: string): (reason: string) => Verdict {
+  const known = new Map<string, Verdict>();
+  return (reason) => {
+    const verdict = known.get(reason) ?? { type: "reject", plugin, reason };
+    known.set(reason, verdict);
+    return verdict;
   };
 }
 

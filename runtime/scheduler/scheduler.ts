@@ -19,6 +19,7 @@ import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from 
 import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
+import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
 import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } from "#scheduler/wake.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
@@ -69,7 +70,8 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
   const capacity = new CapacityClient({ ...capacityLimits(options), ask, clock, log, metrics });
-  const cycle = createCycle({ ...shared, bindings, scheduling, capacity, profileOf });
+  const snapshots = new SnapshotCache();
+  const cycle = createCycle({ ...shared, snapshots, bindings, scheduling, capacity, profileOf });
   const wake = wakers(caches, { enqueue, queue, scheduling });
 
   async function runQueue(signal: AbortSignal): Promise<void> {
@@ -80,6 +82,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
       bindings.onChange(change);
     };
     const stops = [
+      managedClusters.subscribe(snapshots.onCluster),
       managedClusters.subscribe(capacity.onCluster),
       managedClusters.subscribe(wake.onCluster),
       feedInventories.subscribe(wake.onInventory),

@@ -24,9 +24,21 @@ export interface Snapshot {
 }
 
 export function takeSnapshot(managedClusters: readonly ManagedCluster[]): Snapshot {
-  const clusters = managedClusters.map(clusterOf).toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  const byKey = new Map(clusters.map((cluster) => [cluster.key, cluster]));
-  return { clusters, get: (key) => byKey.get(key) };
+  return snapshotOf(managedClusters.map(clusterOf));
+}
+
+/** Of these clusters, in any order. */
+export function snapshotOf(unordered: readonly Cluster[]): Snapshot {
+  const clusters = unordered.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  // Most decisions ask for no cluster by its key.
+  let byKey: ReadonlyMap<string, Cluster> | undefined;
+  return {
+    clusters,
+    get: (key) => {
+      byKey ??= new Map(clusters.map((cluster) => [cluster.key, cluster]));
+      return byKey.get(key);
+    },
+  };
 }
 
 /** The parts of a ManagedCluster that can change a decision. A heartbeat changes none of them. */

@@ -16,7 +16,7 @@ import type { Capacities } from "#scheduler/capacity.ts";
 import { defaultProfile } from "#scheduler/default-plugins.ts";
 import type { FeedNeed } from "#scheduler/plugin.ts";
 import { schedule } from "#scheduler/schedule.ts";
-import { takeSnapshot } from "#scheduler/snapshot.ts";
+import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { freePort } from "#test/framework/address-slot.ts";
 import { startControlPlane } from "#test/framework/control-plane.ts";
@@ -66,9 +66,14 @@ function measureDecisions(size: (typeof SIZES)[number], add: Add): number {
     ]),
   );
   const capacities: Capacities = { of: (cluster) => answers.get(cluster) };
+  const snapshots = new SnapshotCache();
+  for (const object of clusters) snapshots.onCluster({ type: "added", object });
   const decide = (round: number): number => {
+    const previous = clusters[round % size] ?? clusterOf(0, size);
     const startedAt = performance.now();
-    const snapshot = takeSnapshot(clusters);
+    // Between two decisions one cluster changes, so that each decision sees a new snapshot.
+    snapshots.onCluster({ type: "updated", previous, object: withLabel(previous, "round", String(round)) });
+    const { current: snapshot } = snapshots;
     const decision = schedule(dividing(round), { snapshot, profile, needs: needsOf(round), capacities });
     if (decision.type !== "bound") throw new Error(`Not bound: ${decision.message}`);
     return performance.now() - startedAt;
@@ -102,6 +107,10 @@ function clusterOf(index: number, size: number): ManagedCluster {
     spec: { clusterId: `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`, syncMode: "Pull" },
     status: { conditions: [ready] } as unknown as NonNullable<ManagedCluster["status"]>,
   };
+}
+
+function withLabel(cluster: ManagedCluster, key: string, value: string): ManagedCluster {
+  return { ...cluster, metadata: { ...cluster.metadata, labels: { ...cluster.metadata.labels, [key]: value } } };
 }
 
 const ready = {

@@ -5,6 +5,8 @@
 // (APP-3) Who is rounded up: who has that many already, so that as little as possible moves; then the largest remainder; then by key.
 // (APP-4) Exact for every int32: products are not rounded.
 
+import { inOrder } from "#std/in-order.ts";
+
 export interface Part {
   readonly key: string;
   /** Zero or a whole number; 0 gets no more than `min`. */
@@ -18,8 +20,11 @@ export interface Part {
 /** At the index of `parts`. The sum of the minimums must not be above the total. */
 export function apportion(total: number, parts: readonly Part[]): readonly number[] {
   const shares = parts.map(({ min = 0 }) => min);
-  let free = parts.flatMap(({ weight }, index) => (weight > 0 ? [index] : []));
-  let left = total - sum(parts.filter(({ weight }) => weight === 0).map(({ min = 0 }) => min));
+  let free: number[] = [];
+  let left = total;
+  for (const [index, { weight, min = 0 }] of parts.entries())
+    if (weight > 0) free.push(index);
+    else left -= min;
   for (;;) {
     const bounded = outOfBounds(left, free, parts);
     if (bounded.length === 0) break;
@@ -39,7 +44,7 @@ type Bounded = readonly [index: number, share: number];
  * part below its maximum, and the other way round.
  */
 function outOfBounds(total: number, free: readonly number[], parts: readonly Part[]): readonly Bounded[] {
-  const weight = sum(free.map((index) => parts[index]?.weight ?? 0));
+  const weight = sumOf(free, (index) => parts[index]?.weight ?? 0);
   const below: Bounded[] = [];
   const above: Bounded[] = [];
   let balance = 0n;
@@ -62,21 +67,35 @@ function outOfBounds(total: number, free: readonly number[], parts: readonly Par
   return balance < 0n ? above : [...below, ...above];
 }
 
+/** A quota that is no whole number. */
+interface Fraction {
+  readonly index: number;
+  readonly key: string;
+  readonly floor: number;
+  readonly remainder: number;
+  readonly hasMore: boolean;
+}
+
 function roundedQuotas(total: number, free: readonly number[], parts: readonly Part[]): readonly Bounded[] {
-  const weight = sum(free.map((index) => parts[index]?.weight ?? 0));
-  const quotas = free.flatMap((index) => {
+  const weight = sumOf(free, (index) => parts[index]?.weight ?? 0);
+  const shares: Bounded[] = [];
+  const fractions: Fraction[] = [];
+  let missing = total;
+  for (const index of free) {
     const part = parts[index];
-    if (part === undefined) return [];
+    if (part === undefined) continue;
     const { floor, remainder } = quotaOf(total, part.weight, weight);
-    return [{ index, part, floor, remainder, hasMore: (part.previous ?? 0) > floor }];
-  });
-  const missing = total - sum(quotas.map(({ floor }) => floor));
-  const roundedUp = quotas
-    .filter(({ remainder }) => remainder > 0)
-    .toSorted((a, b) => Number(b.hasMore) - Number(a.hasMore) || b.remainder - a.remainder || (a.part.key < b.part.key ? -1 : 1))
-    .slice(0, Math.max(0, missing));
-  const ups = new Set(roundedUp);
-  return quotas.map((quota) => [quota.index, quota.floor + (ups.has(quota) ? 1 : 0)]);
+    missing -= floor;
+    const { key, previous = 0 } = part;
+    if (remainder > 0) fractions.push({ index, key, floor, remainder, hasMore: previous > floor });
+    if (floor > 0) shares.push([index, floor]);
+  }
+  const roundedUp = inOrder(fractions, whoIsRoundedUp).take(Math.max(0, missing));
+  return [...shares, ...roundedUp.map(({ index, floor }): Bounded => [index, floor + 1])];
+}
+
+function whoIsRoundedUp(a: Fraction, b: Fraction): number {
+  return Number(b.hasMore) - Number(a.hasMore) || b.remainder - a.remainder || (a.key < b.key ? -1 : 1);
 }
 
 /** total × weight ÷ all. */
@@ -85,6 +104,12 @@ function quotaOf(total: number, weight: number, all: number): { readonly floor: 
   if (product <= Number.MAX_SAFE_INTEGER) return { floor: Math.floor(product / all), remainder: product % all };
   const [exact, divisor] = [BigInt(total) * BigInt(weight), BigInt(all)];
   return { floor: Number(exact / divisor), remainder: Number(exact % divisor) };
+}
+
+export function sumOf<T>(items: readonly T[], numberOf: (item: T) => number): number {
+  let all = 0;
+  for (const item of items) all += numberOf(item);
+  return all;
 }
 
 export function sum(numbers: readonly number[]): number {

@@ -9,7 +9,7 @@
 import type { CapacityAnswer } from "#scheduler/capacity.ts";
 import type { FeedDivision } from "#scheduler/decision.ts";
 import { shortList } from "#std/short-list.ts";
-import { sum } from "./apportion.ts";
+import { sum, sumOf } from "./apportion.ts";
 import { place, take } from "./place.ts";
 import { byRank, type Place, type Placing } from "./places.ts";
 import { unevenTexts } from "./topology.ts";
@@ -20,7 +20,7 @@ export interface Capable {
   readonly score: number;
   readonly previous: number;
   /** Why it gets nothing new, whatever it said. */
-  readonly unfit?: string;
+  readonly unfit?: string | undefined;
   readonly capacity: CapacityAnswer | undefined;
 }
 
@@ -42,11 +42,12 @@ const SHOWN_MAX = 5;
 export function divideByCapacity({ feed, desired, clusters }: CapacityQuestion, rules: CapacityRules): FeedDivision {
   const before = clusters.map(placeOf);
   const after = divided(desired, before, rules);
+  const hasRoom = roomTexts();
   const shares = clusters.map((cluster, index) => {
     const replicas = after[index]?.now ?? 0;
-    return { cluster: cluster.key, replicas, previous: cluster.previous, reason: reasonOf(cluster, replicas) };
+    return { cluster: cluster.key, replicas, previous: cluster.previous, reason: reasonOf(cluster, { replicas, hasRoom }) };
   });
-  const placed = sum(shares.map(({ replicas }) => replicas));
+  const placed = sumOf(shares, ({ replicas }) => replicas);
   const unmet = placed < desired ? [] : unmetWishes(desired, after, rules);
   return {
     feed,
@@ -73,14 +74,14 @@ function placeOf(cluster: Capable): Place {
 }
 
 function divided(desired: number, before: readonly Place[], rules: CapacityRules): readonly Place[] {
-  const running = sum(before.map(({ now }) => now));
+  const running = sumOf(before, ({ now }) => now);
   const wanted = Math.min(rules.minClusters, desired);
   const starts = startsOf(wanted - before.filter(isUsed).length, before, rules);
   const starting = sum(starts);
   const floored = withFloors(wanted, before);
   const lessened = changed(floored, negative(take(running + starting - desired, floored, rules)));
   const started = changed(lessened, starts);
-  return changed(started, place(desired - sum(started.map(({ now }) => now)), started, rules));
+  return changed(started, place(desired - sumOf(started, ({ now }) => now), started, rules));
 }
 
 /** One replica each for so many clusters that have none, the best first. */
@@ -108,7 +109,7 @@ function changed(places: readonly Place[], amounts: readonly number[]): readonly
   if (amounts.every((amount) => amount === 0)) return places;
   return places.map((one, index) => {
     const amount = amounts[index] ?? 0;
-    return { ...one, now: one.now + amount, room: one.isKnown ? one.room - amount : 0 };
+    return amount === 0 ? one : { ...one, now: one.now + amount, room: one.isKnown ? one.room - amount : 0 };
   });
 }
 
@@ -120,21 +121,36 @@ function isUsed({ now }: Place): boolean {
   return now > 0;
 }
 
-function reasonOf(cluster: Capable, replicas: number): string {
+interface Outcome {
+  readonly replicas: number;
+  readonly hasRoom: (room: number) => string;
+}
+
+function reasonOf(cluster: Capable, { replicas, hasRoom }: Outcome): string {
   const { previous, capacity } = cluster;
   const unknown = unknownReason(cluster);
   if (replicas < previous) return `gives ${String(previous - replicas)}`;
   if (unknown !== undefined) return replicas > 0 ? `keeps what it has: ${unknown}` : `gets nothing new: ${unknown}`;
   const room = capacity?.type === "fits" ? capacity.replicas : 0;
   if (replicas > previous) return `takes ${String(replicas - previous)} of the ${String(room)} more that fit`;
-  return room > 0 ? `has room for ${String(room)} more` : "has no room for more";
+  return hasRoom(room);
+}
+
+/** Most clusters of a large fleet get nothing and differ in a number: equal texts are one. */
+function roomTexts(): (room: number) => string {
+  const known = new Map<number, string>();
+  return (room) => {
+    const text = known.get(room) ?? (room > 0 ? `has room for ${String(room)} more` : "has no room for more");
+    known.set(room, text);
+    return text;
+  };
 }
 
 function whyNotAll(
   clusters: readonly Capable[],
   { after, rules }: { readonly after: readonly Place[]; readonly rules: CapacityRules },
 ): string {
-  const room = sum(after.map((one) => one.room));
+  const room = sumOf(after, (one) => one.room);
   const keys = rules.constraints.filter(({ isHard }) => isHard).map(({ topologyKey }) => topologyKey);
   const silent = clusters.flatMap((cluster) => {
     const reason = unknownReason(cluster);

@@ -1,6 +1,7 @@
 // Which clusters a Subscription may use when maxClusters says how many. Pure.
 
 import type { Candidate } from "#scheduler/plugin.ts";
+import { inOrder } from "#std/in-order.ts";
 
 /** A candidate, and what all of the Subscription's feeds have and could have there. */
 export interface Choice {
@@ -20,7 +21,8 @@ export interface Chosen {
  * then the better score, then more room. A new cluster without room is taken last.
  */
 export function chooseClusters(choices: readonly Choice[], maxClusters: number): Chosen {
-  const best = new Set(choices.toSorted(byUse).slice(0, Math.max(0, maxClusters)));
+  if (maxClusters >= choices.length) return { chosen: choices, others: [] };
+  const best = new Set(inOrder(choices, byUse).take(Math.max(0, maxClusters)));
   return { chosen: choices.filter((one) => best.has(one)), others: choices.filter((one) => !best.has(one)) };
 }
 

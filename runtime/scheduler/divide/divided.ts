@@ -32,15 +32,20 @@ export function replicasOf(
   needs: readonly FeedNeed[],
   { clusters, divisions }: { readonly clusters: readonly string[]; readonly divisions: readonly FeedDivision[] },
 ): Readonly<Record<string, readonly number[]>> {
-  const byFeed = new Map(
-    divisions.map(({ feed, shares }) => [feed, new Map(shares.map(({ cluster, replicas }) => [cluster, replicas]))]),
-  );
+  const byFeed = new Map(divisions.map(({ feed, shares }) => [feed, sharesBy(shares)]));
   return Object.fromEntries(
     needs.map(({ feed }) => {
       const shares = byFeed.get(feed);
       return [feed, shares === undefined ? [] : clusters.map((cluster) => shares.get(cluster) ?? 0)];
     }),
   );
+}
+
+/** By cluster; who has none is not in it. */
+function sharesBy(shares: FeedDivision["shares"]): ReadonlyMap<string, number> {
+  const replicasIn = new Map<string, number>();
+  for (const { cluster, replicas } of shares) if (replicas > 0) replicasIn.set(cluster, replicas);
+  return replicasIn;
 }
 
 /** Of all feeds; undefined: every replica is placed, and as asked for. */

@@ -1,6 +1,7 @@
 // Replicas put into clusters that have room, or taken back: spread in proportion, or packed into the best. Pure.
 
-import { apportion, sum } from "./apportion.ts";
+import { inOrder } from "#std/in-order.ts";
+import { apportion, sumOf } from "./apportion.ts";
 import { byRank, type Place, type Placing } from "./places.ts";
 import { placeByTopology, takeByTopology } from "./topology.ts";
 
@@ -38,36 +39,40 @@ function inGroups(places: readonly Place[], { amounts, within }: Groups): readon
 }
 
 function fill(wanted: number, places: readonly Place[], strategy: Placing["strategy"]): readonly number[] {
-  const fitting = Math.min(wanted, sum(places.map(({ room }) => room)));
-  if (strategy === "Spread")
-    return apportion(
-      fitting,
-      places.map(({ key, room }) => ({ key, weight: room })),
-    );
-  return inTurn(fitting, places.toSorted(byRank), ({ room }) => room)(places);
+  const fitting = Math.min(
+    wanted,
+    sumOf(places, ({ room }) => room),
+  );
+  if (strategy === "Binpack") return inTurn(fitting, places, { order: byRank, limit: ({ room }) => room });
+  return apportion(
+    fitting,
+    places.map(({ key, room }) => ({ key, weight: room })),
+  );
 }
 
 function drain(unwanted: number, places: readonly Place[], strategy: Placing["strategy"]): readonly number[] {
   const spare = ({ now, floor }: Place): number => Math.max(0, now - floor);
-  const giving = Math.min(unwanted, sum(places.map(spare)));
-  if (strategy === "Binpack") return inTurn(giving, places.toSorted(byRank).toReversed(), spare)(places);
+  const giving = Math.min(unwanted, sumOf(places, spare));
+  if (strategy === "Binpack") return inTurn(giving, places, { order: (a, b) => byRank(b, a), limit: spare });
   const parts = places.map(({ key, now, floor }) => ({ key, weight: now, min: Math.min(now, floor), max: now, previous: now }));
-  const left = apportion(sum(places.map(({ now }) => now)) - giving, parts);
+  const left = apportion(sumOf(places, ({ now }) => now) - giving, parts);
   return places.map(({ now }, index) => now - (left[index] ?? 0));
 }
 
+interface Turn {
+  readonly order: (a: Place, b: Place) => number;
+  readonly limit: (one: Place) => number;
+}
+
 /** One after the other, each up to its limit. */
-function inTurn(
-  amount: number,
-  order: readonly Place[],
-  limit: (one: Place) => number,
-): (places: readonly Place[]) => readonly number[] {
+function inTurn(amount: number, places: readonly Place[], { order, limit }: Turn): readonly number[] {
   const shares = new Map<string, number>();
   let left = amount;
-  for (const one of order) {
+  for (const one of inOrder(places, order)) {
+    if (left === 0) break;
     const share = Math.min(left, limit(one));
     shares.set(one.key, share);
     left -= share;
   }
-  return (places) => places.map(({ key }) => shares.get(key) ?? 0);
+  return places.map(({ key }) => shares.get(key) ?? 0);
 }

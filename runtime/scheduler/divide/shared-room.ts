@@ -20,8 +20,9 @@ export class SharedRoom {
   /** `answer`: what the clusters said of this feed, alone. */
   take({ shares }: FeedDivision, answer: (cluster: string) => CapacityAnswer | undefined): void {
     for (const { cluster, replicas, previous } of shares) {
+      if (replicas <= previous) continue;
       const room = answer(cluster);
-      if (replicas <= previous || room?.type !== "fits" || room.replicas <= 0) continue;
+      if (room?.type !== "fits" || room.replicas <= 0) continue;
       const [taken, all] = [BigInt(replicas - previous), BigInt(room.replicas)];
       const { numerator, denominator } = this.#left.get(cluster) ?? { numerator: 1n, denominator: 1n };
       this.#left.set(cluster, { numerator: numerator * all - taken * denominator, denominator: denominator * all });

@@ -5,7 +5,7 @@
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { FeedDivision } from "#scheduler/decision.ts";
-import { sum } from "#scheduler/divide/apportion.ts";
+import { sumOf } from "#scheduler/divide/apportion.ts";
 import { divideByCapacity, unknownReason, type Capable, type CapacityRules } from "#scheduler/divide/by-capacity.ts";
 import { chooseClusters, type Choice } from "#scheduler/divide/choose.ts";
 import { isDivisible, previousOf, replicasOf, shortfallOf, type Divisible } from "#scheduler/divide/divided.ts";
@@ -38,22 +38,26 @@ function stop(type: "refuse" | "wait", reason: DividingReason, message: string):
 
 function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
   const { needs, candidates } = input;
-  const divisible = needs.filter(isDivisible);
-  const { chosen, others } = chooseClusters(choicesOf(input, divisible), dividing.maxClusters ?? Infinity);
+  const { maxClusters = Infinity } = dividing;
+  const asked = askedOf(input, needs.filter(isDivisible));
+  const { chosen, others } = chooseClusters(choicesOf(candidates, asked), maxClusters);
   const kept = chosen.map(({ candidate }) => candidate);
-  const silence = nobodyKnown(input, { divisible, candidates: kept });
+  const open = others.length === 0 ? asked : askedAmong(kept, asked);
+  const silence = nobodyKnown(open);
   if (silence !== undefined) return silence;
   const rules = rulesOf(dividing, others);
   const room = new SharedRoom();
-  const divisions = divisible.map((need) => {
-    const alone = capableOf(input, need, kept);
-    const clusters = alone.map((cluster) => ({ ...cluster, capacity: room.of(cluster.key, cluster.capacity) }));
-    const division = divideByCapacity({ feed: need.feed, desired: need.desiredReplicas, clusters }, rules);
-    room.take(division, (cluster) => input.capacities.of(cluster, need.feed));
+  const divisions = open.map(({ need: { feed, desiredReplicas }, clusters: alone }) => {
+    const clusters = alone.map((cluster) => {
+      const capacity = room.of(cluster.key, cluster.capacity);
+      return capacity === cluster.capacity ? cluster : { ...cluster, capacity };
+    });
+    const division = divideByCapacity({ feed, desired: desiredReplicas, clusters }, rules);
+    room.take(division, (cluster) => input.capacities.of(cluster, feed));
     return division;
   });
   const used = usedBy(divisions);
-  const isNeeded = divisible.some(({ desiredReplicas }) => desiredReplicas > 0);
+  const isNeeded = open.some(({ need }) => need.desiredReplicas > 0);
   const clusters = kept
     .filter(({ cluster, wasBound }) => wasBound || used.has(cluster.key) || !isNeeded)
     .map(({ cluster }) => cluster.key);
@@ -63,52 +67,54 @@ function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
     clusters,
     replicas: replicasOf(needs, { clusters, divisions }),
     divisions,
-    left: leftOut({ input, others, clusters: new Set(clusters) }, dividing.maxClusters),
+    left: leftOut(others, maxClusters),
+    leftOtherwise: "it gets no replica",
     ...(shortfall === undefined ? {} : { shortfall }),
   };
 }
 
-function choicesOf({ subscription, candidates, capacities }: AssignInput, divisible: readonly Divisible[]): readonly Choice[] {
-  const before = previousOf(subscription);
-  return candidates.map((candidate) => {
-    const { key } = candidate.cluster;
-    const rooms = divisible.map(({ feed }) => {
-      const capacity = capacities.of(key, feed);
-      return candidate.unfit === undefined && capacity?.type === "fits" ? Math.max(0, capacity.replicas) : 0;
-    });
-    return { candidate, running: sum(divisible.map(({ feed }) => before(feed, key))), room: sum(rooms) };
-  });
+/** One feed, and what every cluster said about it as if it came alone. */
+interface Asked {
+  readonly need: Divisible;
+  /** At the index of the candidates. */
+  readonly clusters: readonly Capable[];
 }
 
-function capableOf(
-  { subscription, capacities }: AssignInput,
-  { feed }: Divisible,
-  candidates: readonly Candidate[],
-): readonly Capable[] {
+function askedOf({ subscription, capacities, candidates }: AssignInput, divisible: readonly Divisible[]): readonly Asked[] {
   const before = previousOf(subscription);
-  return candidates.map(({ cluster: { key, labels }, score, unfit }) => ({
-    key,
-    labels,
-    score,
-    previous: before(feed, key),
-    capacity: capacities.of(key, feed),
-    ...(unfit === undefined ? {} : { unfit }),
+  return divisible.map((need) => ({
+    need,
+    clusters: candidates.map(({ cluster: { key, labels }, score, unfit }) => {
+      return { key, labels, score, previous: before(need.feed, key), unfit, capacity: capacities.of(key, need.feed) };
+    }),
   }));
 }
 
-interface Asked {
-  readonly divisible: readonly Divisible[];
-  readonly candidates: readonly Candidate[];
+function askedAmong(candidates: readonly Candidate[], asked: readonly Asked[]): readonly Asked[] {
+  const kept = new Set(candidates.map(({ cluster }) => cluster.key));
+  return asked.map(({ need, clusters }) => ({ need, clusters: clusters.filter(({ key }) => kept.has(key)) }));
+}
+
+function choicesOf(candidates: readonly Candidate[], asked: readonly Asked[]): readonly Choice[] {
+  return candidates.map((candidate, index) => ({
+    candidate,
+    running: sumOf(asked, ({ clusters }) => clusters[index]?.previous ?? 0),
+    room: sumOf(asked, ({ clusters }) => roomOf(clusters[index])),
+  }));
+}
+
+function roomOf(cluster: Capable | undefined): number {
+  return cluster?.unfit === undefined && cluster?.capacity?.type === "fits" ? Math.max(0, cluster.capacity.replicas) : 0;
 }
 
 /** Nothing runs yet, and nobody has said what it could take: to bind nothing would be an answer that nobody gave. */
-function nobodyKnown(input: AssignInput, { divisible, candidates }: Asked): Assignment | undefined {
-  const clusters = divisible
-    .filter(({ desiredReplicas }) => desiredReplicas > 0)
-    .flatMap((need) => capableOf(input, need, candidates));
-  const isOpen = clusters.length > 0 && clusters.every(({ previous }) => previous === 0);
-  if (!isOpen || clusters.some((cluster) => unknownReason(cluster) === undefined)) return undefined;
-  const reasons = [...new Set(clusters.map((cluster) => `${cluster.key}: ${unknownReason(cluster) ?? ""}`))];
+function nobodyKnown(asked: readonly Asked[]): Assignment | undefined {
+  const open = asked.filter(({ need }) => need.desiredReplicas > 0);
+  const isAnswered = (cluster: Capable): boolean => cluster.previous > 0 || unknownReason(cluster) === undefined;
+  if (open.some(({ clusters }) => clusters.some(isAnswered))) return undefined;
+  const silent = open.flatMap(({ clusters }) => clusters);
+  if (silent.length === 0) return undefined;
+  const reasons = [...new Set(silent.map((cluster) => `${cluster.key}: ${unknownReason(cluster) ?? ""}`))];
   const message = `No cluster has said how many replicas it could take: ${shortList(reasons, SHOWN_MAX).join("; ")}`;
   return stop("wait", "CapacityUnknown", message);
 }
@@ -129,24 +135,13 @@ function rulesOf(dividing: DynamicDividing, others: readonly Choice[]): Capacity
 }
 
 function usedBy(divisions: readonly FeedDivision[]): ReadonlySet<string> {
-  return new Set(divisions.flatMap(({ shares }) => shares.flatMap(({ cluster, replicas }) => (replicas > 0 ? [cluster] : []))));
+  const used = new Set<string>();
+  for (const { shares } of divisions) for (const { cluster, replicas } of shares) if (replicas > 0) used.add(cluster);
+  return used;
 }
 
-interface Outcome {
-  readonly input: AssignInput;
-  readonly others: readonly Choice[];
-  readonly clusters: ReadonlySet<string>;
-}
-
-/** Why a candidate is not bound, by key. */
-function leftOut({ input, others, clusters }: Outcome, maxClusters: number | undefined): Readonly<Record<string, string>> {
-  const beyond = new Set(others.map(({ candidate }) => candidate.cluster.key));
-  const reasons = input.candidates.flatMap(({ cluster: { key } }) => {
-    if (clusters.has(key)) return [];
-    const reason = beyond.has(key)
-      ? `maxClusters is ${String(maxClusters)}, and others are better or run it already`
-      : "it gets no replica";
-    return [[key, reason] as const];
-  });
-  return Object.fromEntries(reasons);
+/** By key. */
+function leftOut(others: readonly Choice[], maxClusters: number): Readonly<Record<string, string>> {
+  const reason = `maxClusters is ${String(maxClusters)}, and others are better or run it already`;
+  return Object.fromEntries(others.map(({ candidate }) => [candidate.cluster.key, reason]));
 }

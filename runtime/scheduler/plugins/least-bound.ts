@@ -1,7 +1,6 @@
 // score: the fewer other Subscriptions are bound to a cluster, the better. Pure.
 
 import type { Plugin } from "#scheduler/plugin.ts";
-import { fewerIsBetter } from "#scheduler/score.ts";
 
 export const leastBound: Plugin = {
   name: "LeastBound",
@@ -11,5 +10,5 @@ export const leastBound: Plugin = {
     // Its own binding says nothing: who is bound already would look fuller for it.
     return Math.max(0, bindings.of(cluster.key) - (bound.has(cluster.key) ? 1 : 0));
   },
-  normalise: ({ scores }) => fewerIsBetter(scores),
+  scale: "fewer-is-better",
 };

@@ -11,6 +11,7 @@ export const preferredClusters: Plugin = {
   name: "PreferredClusters",
   score: ({ subscription, cluster }) => {
     const terms = subscription.spec.dividingScheduling?.dynamicDividing?.preferredClusters ?? [];
+    if (terms.length === 0) return 0;
     const all = sum(terms.map(({ weight }) => weight));
     const name = cluster.key.slice(cluster.key.indexOf("/") + 1);
     const has = terms.filter(({ preference }) => matchesNodeTerms([preference], { name, labels: cluster.labels }));

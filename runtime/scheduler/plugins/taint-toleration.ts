@@ -5,11 +5,11 @@ import { tolerates, untolerated } from "#kube/tolerations.ts";
 import { taints } from "#api/names.ts";
 import { doesNotFit, fits } from "#scheduler/decision.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
-import { fewerIsBetter } from "#scheduler/score.ts";
 
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter: ({ subscription, cluster }) => {
+    if (cluster.taints.length === 0) return fits;
     const taint = untolerated(
       cluster.taints.filter((each) => !isClock(each, cluster.taints)),
       subscription.spec.clusterTolerations ?? [],
@@ -23,7 +23,7 @@ export const taintToleration: Plugin = {
         candidate.effect === "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, candidate)),
     ).length;
   },
-  normalise: ({ scores }) => fewerIsBetter(scores),
+  scale: "fewer-is-better",
 };
 
 /** A cluster that does not work has two taints: NoSchedule keeps new work away, NoExecute only says since when, for failover. */
