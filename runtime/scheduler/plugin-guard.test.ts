@@ -70,7 +70,7 @@ describe("A call of a plugin that must answer at once", () => {
     expect(plugin.score!(input)).toBe(4);
     expect(plugin.scale).toBe("fewer-is-better");
     expect(plugin.assign!(input)).toMatchObject({ clusters: ["a", "b"] });
-    expect(Object.keys(plugin).toSorted()).toEqual(["assign", "name", "score"]);
+    expect(Object.keys(plugin).toSorted()).toEqual(["assign", "name", "scale", "score"]);
   });
 });
 
