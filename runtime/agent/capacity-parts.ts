@@ -11,7 +11,7 @@ import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import type { PredictorPolicy } from "./access-policy.ts";
 import { createPredictorTarget } from "./capacity-server.ts";
-import { ClusterRoomKeeper, QUOTAS_BY_NAMESPACE, type ResourceQuota } from "./cluster-room.ts";
+import { ClusterRoomKeeper, QUOTAS_BY_NAMESPACE, type CsiNode, type ResourceQuota, type StorageClass } from "./cluster-room.ts";
 import { CountedPods, createPodCounter, RUNNING_PODS } from "./counted-pod.ts";
 import { createPredictor } from "./predictor.ts";
 import type { StreamTarget } from "./targets.ts";
@@ -39,17 +39,23 @@ const ResourceQuotas: ResourceType<ResourceQuota> = {
   scope: "Namespaced",
 };
 
+const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
+const CsiNodes: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
+const StorageClasses: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
+
 export function createCapacityParts({ child, nodes, descriptions, policy, ...shared }: CapacityOptions): CapacityParts {
   const pods = createInformer(child, CountedPods, { ...shared, fieldSelector: RUNNING_PODS, trim: createPodCounter() });
   const quotas = createInformer(child, ResourceQuotas, {
     ...shared,
     indexes: { [QUOTAS_BY_NAMESPACE]: ({ metadata }) => [metadata.namespace ?? ""] },
   });
-  const room = new ClusterRoomKeeper({ nodes, pods, quotas });
+  const csiNodes = createInformer(child, CsiNodes, shared);
+  const storageClasses = createInformer(child, StorageClasses, shared);
+  const room = new ClusterRoomKeeper({ nodes, pods, quotas, csiNodes, storageClasses });
   const predictor = createPredictor({ room, delivered: () => deliveredHere(descriptions) });
   const { log, metrics } = shared;
   return {
-    informers: [pods, quotas],
+    informers: [pods, quotas, csiNodes, storageClasses],
     target: createPredictorTarget({ predictor, policy, log, metrics }),
     [Symbol.dispose]: () => {
       room[Symbol.dispose]();

@@ -1,7 +1,7 @@
 // What the parent's scheduler gets for its question: counted from what the API server told, refused, or not known yet.
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { predictorPaths } from "#api/proxies/v1alpha1/predictor.ts";
-import type { KubeObject } from "#api/meta.ts";
+import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { Node, type Pod, type PodSpec } from "#kube/builtin-kinds.ts";
 import { silentLogger } from "#std/log.ts";
 import { createMetrics } from "#std/metrics.ts";
@@ -9,16 +9,21 @@ import { FakeStream } from "#test/framework/fake-stream.ts";
 import { createStubInformer } from "#test/framework/stub-informer.ts";
 import type { RequestHead } from "#tunnel/head.ts";
 import { createPredictorTarget, QUESTION_BYTES_MAX } from "./capacity-server.ts";
-import { ClusterRoomKeeper, QUOTAS_BY_NAMESPACE, type ResourceQuota } from "./cluster-room.ts";
+import { ClusterRoomKeeper, QUOTAS_BY_NAMESPACE, type CsiNode, type ResourceQuota, type StorageClass } from "./cluster-room.ts";
 import { CountedPods, createPodCounter } from "./counted-pod.ts";
 import { createPredictor } from "./predictor.ts";
 import type { StreamTarget } from "./targets.ts";
 
 const SCHEDULER = "system:serviceaccount:clusternet-system:clusternet-scheduler";
 const quotaType = { group: "", version: "v1", kind: "ResourceQuota", plural: "resourcequotas", scope: "Namespaced" } as const;
+const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
+const csiNodeType: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
+const storageClassType: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
 const count = createPodCounter();
 let nodes = createStubInformer(Node);
 let pods = createStubInformer(CountedPods);
+let csiNodes = createStubInformer(csiNodeType);
+let storageClasses = createStubInformer(storageClassType);
 let quotas = createStubInformer<ResourceQuota>(quotaType);
 let target: StreamTarget;
 let unread: string | undefined;
@@ -28,7 +33,11 @@ beforeEach(() => {
   pods = createStubInformer(CountedPods);
   quotas = createStubInformer<ResourceQuota>(quotaType, { [QUOTAS_BY_NAMESPACE]: ({ metadata }) => [metadata.namespace ?? ""] });
   unread = undefined;
-  const keeper = new ClusterRoomKeeper({ nodes, pods, quotas });
+  csiNodes = createStubInformer(csiNodeType);
+  storageClasses = createStubInformer(storageClassType);
+  csiNodes.listed();
+  storageClasses.listed();
+  const keeper = new ClusterRoomKeeper({ nodes, pods, quotas, csiNodes, storageClasses });
   const room = {
     room: (namespace: string | undefined) => keeper.room(namespace),
     placed: (owner: string) => keeper.placed(owner),
@@ -121,6 +130,43 @@ describe("what runs is counted", () => {
     nodes.listed({ ...aNode("a", "2"), status: { allocatable: { cpu: "8", pods: "110" } } });
     expect(replicas()).toEqual({ default: 8 });
   });
+});
+
+test("what pods hold of their node besides is counted while they are there: ports, claims, who keeps others away", () => {
+  const replicasOf = (request: object): unknown =>
+    (ask({ namespace: "shop", ...request }).json as { replicas: unknown }).replicas;
+  const hostPorts = { hostPorts: [{ port: 80 }] };
+  const volumes = { volumes: [{ storageClassName: "fast" }] };
+  const labelled = { podLabels: { app: "web" } };
+  const all = (): unknown[] => [hostPorts, volumes, labelled].map(replicasOf);
+  nodes.listed({ ...aNode("a"), metadata: { name: "a", resourceVersion: "2", labels: { host: "a" } } });
+  csiNodes.listed({
+    apiVersion: "storage.k8s.io/v1",
+    kind: "CSINode",
+    metadata: { name: "a" },
+    spec: { drivers: [{ name: "csi.fast", allocatable: { count: 3 } }, { name: "without limit" }] },
+  });
+  storageClasses.listed({
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: "fast" },
+    provisioner: "csi.fast",
+  });
+  expect(all()).toEqual([{ default: 1 }, { default: 3 }, { default: 110 }]);
+  const term = { labelSelector: { matchLabels: { app: "web" } }, topologyKey: "host" };
+  const spec = {
+    nodeName: "a",
+    containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 80 }] }],
+    volumes: [
+      { name: "data", persistentVolumeClaim: { claimName: "data" } },
+      { name: "scratch", ephemeral: { volumeClaimTemplate: {} } },
+    ],
+    affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } },
+  } as Partial<PodSpec>;
+  pods.listed(count(aPod("x", spec, { metadata: { labels: { app: "web" } } })));
+  expect(all()).toEqual([{ default: 0 }, { default: 1 }, { default: 0 }]);
+  pods.listed();
+  expect(all()).toEqual([{ default: 1 }, { default: 3 }, { default: 110 }]);
 });
 
 test("quotas of the namespace that was named count, others do not", () => {
@@ -221,5 +267,6 @@ test("of the feeds that were named, the pods that have a node are told", () => {
 test("equal requests of many pods are kept once", () => {
   const [a, b] = ["a", "b"].map((name) => count(aPod(name, { nodeName: "a", containers: [container("1")] })));
   expect(a?.requests).toBe(b?.requests);
-  expect(Object.keys(a ?? {}).toSorted()).toEqual(["apiVersion", "kind", "metadata", "nodeName", "owner", "requests"]);
+  expect(a?.labels).toBe(b?.labels);
+  expect(Object.keys(a ?? {}).toSorted()).toEqual(["apiVersion", "kind", "labels", "metadata", "nodeName", "owner", "requests"]);
 });

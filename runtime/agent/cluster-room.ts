@@ -1,4 +1,5 @@
-// The room of this cluster, kept up to date by what informers tell: a question walks the nodes, never the pods.
+// The room of this cluster, kept up to date by what informers tell: a question walks the nodes; the pods only when it
+// is about affinity to pods.
 //
 // (ROOM-1) What a node's pods ask for together is the sum over the pods in the cache that are bound to it, at any time.
 // (ROOM-2) Nothing is answered before every kind was listed once: an empty cache looks like an empty cluster.
@@ -7,10 +8,13 @@ import type { KubeObject } from "#api/meta.ts";
 import { assert } from "#std/assert.ts";
 import type { Node, ResourceList } from "#kube/builtin-kinds.ts";
 import type { Change, Informer } from "#kube/informer.ts";
+import { keyTextOf } from "#kube/object.ts";
 import { knownAmountsOf, type Amounts } from "./amounts.ts";
 import type { ClusterRoom, NodeRoom } from "./capacity.ts";
 import type { CountedPod } from "./counted-pod.ts";
+import type { PlacedPod } from "./pod-affinity.ts";
 import type { Quota } from "./quota-room.ts";
+import type { StorageClassFact } from "./volume-room.ts";
 
 export interface ResourceQuota extends KubeObject {
   readonly spec?: {
@@ -23,7 +27,19 @@ export interface ResourceQuota extends KubeObject {
   readonly status?: { readonly hard?: ResourceList; readonly used?: ResourceList };
 }
 
+export interface CsiNode extends KubeObject {
+  readonly spec?: {
+    readonly drivers?: readonly { readonly name: string; readonly allocatable?: { readonly count?: number } }[] | null;
+  };
+}
+
+export interface StorageClass extends KubeObject {
+  readonly provisioner?: string;
+}
+
 export interface RoomInformers {
+  readonly csiNodes: Informer<CsiNode>;
+  readonly storageClasses: Informer<StorageClass>;
   readonly nodes: Informer<Node>;
   readonly pods: Informer<CountedPod>;
   readonly quotas: Informer<ResourceQuota>;
@@ -33,12 +49,17 @@ export const QUOTAS_BY_NAMESPACE = "namespace";
 
 interface NodeUsage {
   readonly requests: Map<string, bigint>;
+  /** How many pods take a port, or mount a claim. */
+  readonly ports: Map<string, number>;
+  readonly claims: Map<string, number>;
   pods: number;
 }
 
 export class ClusterRoomKeeper implements Disposable {
   readonly #informers: RoomInformers;
   readonly #usage = new Map<string, NodeUsage>();
+  /** Pods that keep others away, by `namespace/name`. */
+  readonly #keepingAway = new Map<string, PlacedPod>();
   /** By owner. */
   readonly #placed = new Map<string, number>();
   /** Of the object that was read: a node that changes is another object. */
@@ -60,9 +81,14 @@ export class ClusterRoomKeeper implements Disposable {
 
   /** `namespace`: whose quotas count. */
   room(namespace: string | undefined): ClusterRoom {
-    const { nodes, quotas } = this.#informers;
+    const { nodes, quotas, pods, storageClasses } = this.#informers;
     return {
       nodes: nodes.list().map((node) => this.#nodeRoom(node)),
+      placed: {
+        all: () => pods.list().values().flatMap(placedPod),
+        withAntiAffinity: () => [...this.#keepingAway.values()],
+      },
+      storageClasses: () => storageClasses.list().map(storageClassFact),
       quotas: namespace === undefined ? [] : quotas.byIndex(QUOTAS_BY_NAMESPACE, namespace).map(quotaOf),
     };
   }
@@ -94,7 +120,15 @@ export class ClusterRoomKeeper implements Disposable {
       };
       this.#read.set(node, read);
     }
-    return { name, ...read, used: usage?.requests ?? NOTHING, pods: usage?.pods ?? 0 };
+    return {
+      name,
+      ...read,
+      used: usage?.requests ?? NOTHING,
+      pods: usage?.pods ?? 0,
+      ports: usage?.ports ?? NO_COUNTS,
+      claims: usage?.claims ?? NO_COUNTS,
+      attachable: () => attachableOf(this.#informers.csiNodes.get(name)),
+    };
   }
 
   #onPod(change: Change<CountedPod>): void {
@@ -102,23 +136,65 @@ export class ClusterRoomKeeper implements Disposable {
     if (change.type !== "deleted") this.#count(change.object, 1);
   }
 
-  #count({ nodeName, requests, owner }: CountedPod, sign: 1 | -1): void {
+  #count(pod: CountedPod, sign: 1 | -1): void {
+    const { nodeName, requests, owner } = pod;
     if (nodeName === undefined) return;
+    if (sign === -1) this.#keepingAway.delete(keyTextOf(pod));
+    else if (pod.antiAffinity !== undefined) for (const placed of placedPod(pod)) this.#keepingAway.set(keyTextOf(pod), placed);
     const placed = (this.#placed.get(owner) ?? 0) + sign;
     if (placed === 0) this.#placed.delete(owner);
     else this.#placed.set(owner, placed);
-    const usage = this.#usage.get(nodeName) ?? { requests: new Map<string, bigint>(), pods: 0 };
+    const usage = this.#usage.get(nodeName) ?? emptyUsage();
     usage.pods += sign;
     assert(usage.pods >= 0, `Node ${nodeName} has ${String(usage.pods)} pods (ROOM-1)`);
     for (const [name, amount] of requests) {
       usage.requests.set(name, (usage.requests.get(name) ?? 0n) + (sign === 1 ? amount : -amount));
     }
+    for (const port of pod.ports ?? []) countOne(usage.ports, port, sign);
+    for (const claim of pod.claims ?? []) countOne(usage.claims, claim, sign);
     if (usage.pods === 0) this.#usage.delete(nodeName);
     else this.#usage.set(nodeName, usage);
   }
 }
 
 const NOTHING: Amounts = new Map();
+const NO_COUNTS: ReadonlyMap<string, number> = new Map();
+
+function emptyUsage(): NodeUsage {
+  return { requests: new Map(), ports: new Map(), claims: new Map(), pods: 0 };
+}
+
+function countOne(counts: Map<string, number>, name: string, sign: 1 | -1): void {
+  const count = (counts.get(name) ?? 0) + sign;
+  if (count === 0) counts.delete(name);
+  else counts.set(name, count);
+}
+
+function placedPod({
+  metadata: { namespace = "" },
+  nodeName,
+  labels,
+  antiAffinity = [],
+  waiting,
+}: CountedPod): readonly PlacedPod[] {
+  if (nodeName === undefined) return [];
+  return [{ nodeName, namespace, labels, antiAffinity, isNominated: waiting !== undefined }];
+}
+
+function attachableOf(node: CsiNode | undefined): ReadonlyMap<string, bigint> {
+  const drivers = node?.spec?.drivers ?? [];
+  return new Map(
+    drivers.flatMap(({ name, allocatable }) =>
+      allocatable?.count === undefined ? [] : [[name, BigInt(allocatable.count)] as const],
+    ),
+  );
+}
+
+const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
+
+function storageClassFact({ metadata: { name, annotations = {} }, provisioner = "" }: StorageClass): StorageClassFact {
+  return { name, provisioner, isDefault: annotations[DEFAULT_CLASS] === "true" };
+}
 
 function quotaOf({ spec = {}, status = {} }: ResourceQuota): Quota {
   const selected = spec.scopeSelector?.matchExpressions ?? [];

@@ -1,11 +1,14 @@
-// What is kept of each pod in the cluster for counting: where it is, what it asks for, and, while it has no node, whose it is. Pure.
+// What is kept of each pod in the cluster for counting: where it is, what it asks for, what it keeps away, and, while it has no node, whose it is. Pure.
 
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
+import type { Affinity } from "#api/core-types.ts";
 import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { podRequests } from "#delivery/replica-requirements.ts";
 import type { JsonObject } from "#delivery/json.ts";
 import { Pod } from "#kube/builtin-kinds.ts";
 import { schedulerUnits, type Amounts } from "./amounts.ts";
+import { portKeysOf } from "./host-ports.ts";
+import type { PodTerm } from "./pod-affinity.ts";
 
 export interface CountedPod extends KubeObject {
   /** Bound to it, or about to be. Absent: nowhere yet. */
@@ -13,6 +16,13 @@ export interface CountedPod extends KubeObject {
   readonly requests: Amounts;
   /** Key (`feedKey`) of the object that made the pod, as people know it: a Deployment, not its ReplicaSet. */
   readonly owner: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Required terms of its anti-affinity; absent: none. */
+  readonly antiAffinity?: readonly PodTerm[];
+  /** Ports of its node that it takes (`portKeysOf`); absent: none. */
+  readonly ports?: readonly string[];
+  /** PersistentVolumeClaims that it mounts, as `namespace/name`; absent: none. */
+  readonly claims?: readonly string[];
   /** No node was found yet; why, as kube-scheduler says ("": it has not said). */
   readonly waiting?: string;
 }
@@ -33,6 +43,7 @@ const SHARED_MAX = 10_000;
 export function createPodCounter(): (received: KubeObject) => CountedPod {
   const shared = new Map<string, Amounts>();
   const owners = new Map<string, string>();
+  const labels = new Map<string, Labels>();
   return (received) => {
     const { apiVersion, kind, metadata, spec, status } = received as Pod & {
       readonly status?: { readonly nominatedNodeName?: string };
@@ -52,6 +63,8 @@ export function createPodCounter(): (received: KubeObject) => CountedPod {
       requests: requestsOf(spec, shared),
       ...(nodeName === undefined || nodeName === "" ? {} : { nodeName }),
       owner: keptOnce(ownerOf(metadata), owners),
+      labels: keptLabels(metadata.labels ?? {}, labels),
+      ...placeOf(metadata, spec),
       ...(spec.nodeName === undefined || spec.nodeName === "" ? { waiting: messageOf(status) } : {}),
     };
   };
@@ -65,6 +78,50 @@ function requestsOf(spec: JsonObject, shared: Map<string, Amounts>): Amounts {
   const made = new Map(amounts);
   if (shared.size < SHARED_MAX) shared.set(key, made);
   return made;
+}
+
+type Labels = CountedPod["labels"];
+
+function keptLabels(labels: Labels, known: Map<string, Labels>): Labels {
+  const key = JSON.stringify(labels);
+  const same = known.get(key);
+  if (same !== undefined) return same;
+  if (known.size < SHARED_MAX) known.set(key, labels);
+  return labels;
+}
+
+function placeOf(
+  { namespace = "", name }: Pod["metadata"],
+  spec: Pod["spec"] & JsonObject,
+): Pick<CountedPod, "antiAffinity" | "ports" | "claims"> {
+  const ports = portKeysOf(spec);
+  const claims = claimsOf(spec, name).map((claim) => `${namespace}/${claim}`);
+  const antiAffinity = antiAffinityOf(spec);
+  return {
+    ...(antiAffinity.length === 0 ? {} : { antiAffinity }),
+    ...(ports.length === 0 ? {} : { ports }),
+    ...(claims.length === 0 ? {} : { claims }),
+  };
+}
+
+function antiAffinityOf({ affinity }: JsonObject): readonly PodTerm[] {
+  const required = (affinity as Affinity | undefined)?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required ?? [];
+}
+
+/** A volume that is made for the pod has a claim of the pod's and its own name. */
+function claimsOf({ volumes }: JsonObject, podName: string): readonly string[] {
+  if (!Array.isArray(volumes)) return [];
+  return (volumes as readonly PodVolume[]).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
+    return ephemeral === undefined ? [] : [`${podName}-${name}`];
+  });
+}
+
+interface PodVolume {
+  readonly name: string;
+  readonly persistentVolumeClaim?: { readonly claimName: string };
+  readonly ephemeral?: unknown;
 }
 
 function messageOf(status: Pod["status"]): string {

@@ -12,6 +12,8 @@ export const AgentPermissions: ComponentPermissions = {
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
     // What runs where, and what a namespace may still ask for: the room that is left.
     { apiGroups: [""], resources: ["pods", "resourcequotas"], verbs: ["list", "watch"] },
+    // How many volumes a node attaches.
+    { apiGroups: ["storage.k8s.io"], resources: ["csinodes", "storageclasses"], verbs: ["list", "watch"] },
     { apiGroups: ["metrics.k8s.io"], resources: ["nodes", "pods"], verbs: ["get", "list"] },
     // Its uid is the cluster's id.
     { apiGroups: [""], resources: ["namespaces"], verbs: ["get"], resourceNames: ["kube-system"] },

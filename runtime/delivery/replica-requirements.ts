@@ -9,6 +9,7 @@ import { formatBinary, formatDecimal, nanoUnits } from "#std/quantity.ts";
 import { identityOf } from "./feeds.ts";
 import { at, interpreterOf, type Interpreters } from "./interpreters.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
+import { hostPortsOf, podLabelsOf, volumesOf } from "./pod-place.ts";
 
 export type FeedOrder = FeedInventory["spec"]["feeds"][number];
 export type Requirements = NonNullable<FeedOrder["replicaRequirements"]>;
@@ -20,11 +21,12 @@ interface Shape {
 }
 
 const TEMPLATE = "/spec/template";
+const STATEFUL_SET = "apps/v1/StatefulSet";
 
 /** A Pod is one replica and stays one: there is no field to divide. */
 const SHAPES: Readonly<Record<string, Shape>> = {
   ...Object.fromEntries(
-    ["apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/ReplicaSet"].map((kind) => [
+    ["apps/v1/Deployment", STATEFUL_SET, "apps/v1/ReplicaSet"].map((kind) => [
       kind,
       { replicas: "/spec/replicas", podTemplate: TEMPLATE },
     ]),
@@ -48,7 +50,17 @@ export function feedOrderOf(feed: Feed, template: JsonObject, interpreters: Inte
   return {
     ...reference,
     ...(replicas === undefined ? {} : { desiredReplicas: replicasAt(template, replicas), replicaJsonPath: replicas }),
-    ...(isJsonObject(pod) ? { replicaRequirements: requirementsOf(pod) } : {}),
+    ...(isJsonObject(pod)
+      ? {
+          replicaRequirements: {
+            ...requirementsOf(pod),
+            ...placeOf(pod, {
+              metadata: at(template, `${podTemplate ?? ""}/metadata`),
+              templates: claimTemplates(feed, template),
+            }),
+          },
+        }
+      : {}),
   };
 }
 
@@ -82,7 +94,8 @@ export function releaseRequirements(objects: readonly JsonObject[], interpreters
     if (identity === undefined) continue;
     const { desiredReplicas = REPLICAS_DEFAULT, replicaRequirements } = feedOrderOf(identity, object, interpreters);
     if (replicaRequirements === undefined) continue;
-    const { resources, ...place } = replicaRequirements;
+    // A port or a label is one pod's, and not the release's.
+    const { resources, hostPorts: _ports, podLabels: _labels, volumes: _volumes, ...place } = replicaRequirements;
     const replicas = BigInt(desiredReplicas);
     const own = new Map([...parsed(resources?.requests), [PODS, ONE] as const]);
     requests = added(requests, new Map([...own].map(([name, amount]) => [name, amount * replicas])));
@@ -92,6 +105,23 @@ export function releaseRequirements(objects: readonly JsonObject[], interpreters
   if (first === undefined) return undefined;
   const place = places.every((each) => deepEqual(each, first)) ? first : {};
   return { ...place, resources: { requests: textsOf(requests) } };
+}
+
+function claimTemplates({ apiVersion, kind }: Feed, template: JsonObject): unknown {
+  return `${apiVersion}/${kind}` === STATEFUL_SET ? at(template, "/spec/volumeClaimTemplates") : undefined;
+}
+
+/** What upstream's schedulers do not ask about. */
+function placeOf(
+  pod: JsonObject,
+  { metadata, templates }: { readonly metadata: unknown; readonly templates: unknown },
+): Pick<Requirements, "hostPorts" | "podLabels" | "volumes"> {
+  const [hostPorts, podLabels, volumes] = [hostPortsOf(pod), podLabelsOf(metadata, pod), volumesOf(pod, templates)];
+  return {
+    ...(hostPorts.length === 0 ? {} : { hostPorts }),
+    ...(podLabels === undefined ? {} : { podLabels }),
+    ...(volumes.length === 0 ? {} : { volumes }),
+  };
 }
 
 function replicasAt(template: JsonObject, path: string): number {

@@ -18,6 +18,32 @@ export const ReplicaRequirements = z.object({
   tolerations: z.array(Toleration).optional().describe("Taints of nodes that a replica tolerates."),
   affinity: Affinity.optional().describe("Where a replica may or should run."),
   resources: ResourceRequirements.optional().describe("What one replica needs."),
+  hostPorts: z
+    .array(
+      z.object({
+        port: int32.describe("Port of the node."),
+        protocol: z.string().optional().describe("TCP (as if absent), UDP or SCTP."),
+        hostIP: z.string().optional().describe("Address of the node; absent: every address."),
+      }),
+    )
+    .optional()
+    .describe("Ports of its node that a replica takes: two replicas with one port cannot share a node.")
+    .meta(extension),
+  podLabels: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("Labels of a replica, when its required affinity to other pods makes them matter.")
+    .meta(extension),
+  volumes: z
+    .array(
+      z.object({
+        storageClassName: z.string().optional().describe("Class of a volume of its own; absent: the default class."),
+        claimName: z.string().optional().describe("A PersistentVolumeClaim that all replicas share."),
+      }),
+    )
+    .optional()
+    .describe("PersistentVolumeClaims that a replica mounts: a node attaches so many volumes of one driver.")
+    .meta(extension),
 });
 
 export type ReplicaRequirements = Immutable<z.output<typeof ReplicaRequirements>>;

@@ -31,6 +31,12 @@ export const PredictRequest = z.object({
   tolerations: ReplicaRequirements.shape.tolerations.nullish(),
   affinity: ReplicaRequirements.shape.affinity.nullish(),
   resources: ReplicaRequirements.shape.resources.nullish(),
+  /** Ours. Of the node. */
+  hostPorts: ReplicaRequirements.shape.hostPorts.nullish(),
+  /** Ours. Of a replica; absent: nobody says. */
+  podLabels: ReplicaRequirements.shape.podLabels.nullish(),
+  /** Ours. PersistentVolumeClaims of a replica. */
+  volumes: ReplicaRequirements.shape.volumes.nullish(),
   /** Ours. Where the replicas would run: its ResourceQuotas count. */
   namespace: z.string().nullish(),
   /** Ours. By which places the answer is given, too. */
