@@ -15,6 +15,10 @@ export const normalEventReasons = {
   finalizerInjected: "FinalizerInjected",
   helmReleaseUpdated: "HelmReleaseUpdated",
   helmReleasesCreated: "HelmReleasesCreated",
+  /** Ours. */
+  rebalancePlanned: "RebalancePlanned",
+  /** Ours. */
+  rebalanced: "Rebalanced",
   successfullyDeployed: "SuccessfullyDeployed",
   successfullyPruningFeed: "SuccessfullyPruningFeed",
   synced: "Synced",
@@ -55,6 +59,8 @@ export const warningEventReasons = {
   managedClusterNotFound: "ManagedClusterNotFound",
   multipleBases: "MultipleBases",
   multipleLocalizations: "MultipleLocalizations",
+  /** Ours. */
+  rebalanceStopped: "RebalanceStopped",
   replicaJsonPathUnset: "ReplicaJsonPathUnset",
   unParseableFeeds: "UnParseableFeeds",
   unSuccessfullyDeployed: "UnSuccessfullyDeployed",

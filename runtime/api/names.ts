@@ -131,6 +131,8 @@ export const annotations = {
   joinTokenExpires: "clusters.clusternet.io/join-token-expires",
   /** Ours. On pods of ours: changes with what a component reads only at its start. */
   configurationChecksum: "clusternet.io/configuration-checksum",
+  /** Ours. On a Subscription: "Show" asks the scheduler for a plan, the hash of a plan has it carried out; a blank and anything may follow. */
+  rebalance: "apps.clusternet.io/rebalance",
   /** Ours. "ns1,ns2" or "*" on a Manifest or HelmChart: namespaces whose Subscriptions may use it as a feed. */
   allowSubscriptionsFrom: "apps.clusternet.io/allow-subscriptions-from",
   /** Ours. On a Subscription: name of the deletion that condition DeletionBlocked asks about, to let it go on. */
@@ -178,6 +180,8 @@ export const conditionTypes = {
   deletionBlocked: "DeletionBlocked",
   /** Ours. Subscription: work left, or is leaving, a cluster that does not work. Absent until there is something to say about it. */
   failover: "Failover",
+  /** Ours. Subscription: nothing would be placed better by now. Absent until somebody asks for that. */
+  balanced: "Balanced",
   /** Ours. Subscription: pods of a feed need objects that nobody delivers. Absent until that happens. */
   dependenciesMissing: "DependenciesMissing",
   /** Ours. Subscription: a deletion completed without a cluster, and these objects are still there. A record: nothing takes it back. */

@@ -10,6 +10,7 @@ import { patchStatusIfChanged, type StatusMembers } from "#kube/write-if-changed
 import { deepEqual } from "#std/canonical-json.ts";
 import { unbound, type Decision } from "./decision.ts";
 import { failoverCondition, type FailoverReport } from "./failover/report.ts";
+import { balancedCondition } from "./rebalance/report.ts";
 import { scheduledCondition } from "./scheduled-condition.ts";
 import { clusterOf, type Snapshot } from "./snapshot.ts";
 
@@ -41,10 +42,13 @@ export function statusOf(subscription: Subscription, decision: Decision, now: nu
   const conditions = setCondition(subscription.status?.conditions, condition, now);
   // Who is refused or waits keeps bindings and hash as they are: whoever reads them still sees what was scheduled last.
   if (decision.type !== "bound") return { conditions };
-  const { clusters, replicas, failover } = decision;
+  const { clusters, replicas, failover, rebalance } = decision;
   const bindings = { bindingClusters: clusters, replicas, desiredReleases: clusters.length };
   const bound = { ...bindings, specHash: specHash(subscription.spec), conditions };
-  return failover === undefined ? bound : { ...bound, ...failoverStatus(subscription, failover, { conditions, now }) };
+  const moved = failover === undefined ? bound : { ...bound, ...failoverStatus(subscription, failover, { conditions, now }) };
+  if (rebalance?.stated === undefined) return moved;
+  const stated = setCondition(moved.conditions, balancedCondition(subscription, rebalance.stated), now);
+  return { ...moved, rebalance: rebalance.stated.status, conditions: stated };
 }
 
 interface Stated {
@@ -56,7 +60,7 @@ function failoverStatus(
   subscription: Subscription,
   report: FailoverReport,
   { conditions, now }: Stated,
-): StatusMembers<Subscription> {
+): Pick<StatusMembers<Subscription>, "failover"> & Pick<Stated, "conditions"> {
   const { moves } = report;
   const condition = failoverCondition(subscription, report);
   return {

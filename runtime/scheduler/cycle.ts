@@ -19,7 +19,7 @@ import { isDividedByCapacity } from "./capacity-questions.ts";
 import { carryOut, type CarriedOut } from "./carry-out.ts";
 import { unbound, type BoundDecision, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
-import { announceFailover, failoverDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
+import { announceMoves, lookAgainDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
 import { needsOf } from "./feed-needs.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import { PluginError } from "./plugin-error.ts";
@@ -91,8 +91,11 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
         isRetried = false,
       } = await scheduleOne({ subscription, profile, deps, measures, heldSince }, signal);
       attempt.ends(decision);
-      if (changed) announce(subscription, { decision, deps });
-      const delayMs = failoverDelayMs(decision, deps.clock.now());
+      if (changed) {
+        measures.rebalance(decision);
+        announce(subscription, { decision, deps });
+      }
+      const delayMs = lookAgainDelayMs(decision, deps.clock.now());
       if (isRetried) queue.retry(key, priority);
       else if (delayMs !== undefined) queue.later(key, { priority, delayMs });
       else if (isLookedAtAgain(decision))
@@ -216,7 +219,7 @@ function announce(
     log.info("scheduling.no-cluster", { subscription: key, reason: message });
     events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
   }
-  announceFailover(subscription, decision, { events, log });
+  announceMoves(subscription, decision, { events, log });
   if (decision.type !== "bound") return;
   for (const { cluster, verdict } of unbound(decision))
     log.info("scheduling.unbound", { subscription: key, cluster, reason: verdict.reason });

@@ -1,6 +1,7 @@
 // Decision: which clusters a Subscription is bound to, and for every cluster why or why not. Data; pure.
 
 import type { FailoverReport } from "./failover/report.ts";
+import type { RebalanceReport } from "./rebalance/report.ts";
 
 /** What a plugin says about one cluster. */
 export type Fit = { readonly fits: true } | { readonly fits: false; readonly reason: string };
@@ -76,6 +77,8 @@ export interface BoundDecision {
   readonly advice?: readonly string[];
   /** Absent: failover is not declared, and nothing of it is left. */
   readonly failover?: FailoverReport;
+  /** Absent: nobody asks for a rebalance, and nothing changes about what was said of one. */
+  readonly rebalance?: RebalanceReport;
 }
 
 export type Decision =

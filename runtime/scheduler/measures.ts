@@ -9,6 +9,8 @@ export interface SchedulingMeasures {
   attempt(profile: string): { ends(decision: Decision): void; fails(): void };
   /** The decision alone. */
   algorithm<T>(decide: () => T): T;
+  /** Replicas that a rebalance moved, and plans that ended. */
+  rebalance(decision: Decision): void;
   /** How long plugins held a decision back; undefined: not at all. */
   permitWait(milliseconds: number | undefined): void;
 }
@@ -35,7 +37,22 @@ export function schedulingMeasures(metrics: Metrics, clock: Clock): SchedulingMe
     help: "Time for which plugins held a decision back that was carried out or refused then",
     buckets: [0.1, 1, 10, 60, 300, 900],
   });
+  const rebalancedReplicas = metrics.counter({
+    name: "clusternet_scheduler_rebalanced_replicas_total",
+    help: "Replicas that rebalancing has moved from one cluster to another",
+  });
+  const rebalances = metrics.counter({
+    name: "clusternet_scheduler_rebalances_total",
+    help: "Plans by what came of them; result: Planned, CarryingOut (begun), Done or Stopped",
+    labels: ["result"],
+  });
   return {
+    rebalance: (decision) => {
+      if (decision.type !== "bound" || decision.rebalance === undefined) return;
+      const { moved, stated, events } = decision.rebalance;
+      if (moved > 0) rebalancedReplicas.inc({}, moved);
+      if (stated !== undefined && events.length > 0) rebalances.inc({ result: stated.status.phase });
+    },
     attempt: (profile) => {
       const startedAt = clock.monotonic();
       const count = (result: string): void => {

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
 import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
+import { REBALANCES_MAX_DEFAULT } from "./rebalance/turns.ts";
 import { packageVersion } from "#std/version.ts";
 
 const schema = z.object({
@@ -47,6 +48,13 @@ const schema = z.object({
     .min(1)
     .default(defaultFleetLimits.silentClustersMin)
     .describe("Fewer silent clusters than this never hold failover back, whatever their share"),
+  rebalanceParallel: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(REBALANCES_MAX_DEFAULT)
+    .describe("Subscriptions of which plans are carried out at the same time, all together; 0: plans are only shown"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
   capacityTimeout: durationOption("5s").describe(
     "How long clusters may take to tell what fits, before a decision that depends on it; who does not answer is silent",

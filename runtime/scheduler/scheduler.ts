@@ -3,7 +3,7 @@
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { eventComponents, leases } from "#api/names.ts";
+import { annotations, eventComponents, leases } from "#api/names.ts";
 import { createClient } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
@@ -18,6 +18,7 @@ import { createCycle } from "#scheduler/cycle.ts";
 import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from "#scheduler/failover/guarded.ts";
 import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
+import { RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
 import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } from "#scheduler/wake.ts";
@@ -66,7 +67,8 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   };
 
   const bindings = new BindingCounts();
-  const scheduling = createGuardedScheduling(fleetLimitsOf(options), clock);
+  const turns = new RebalanceTurns(options.rebalanceParallel);
+  const scheduling = createGuardedScheduling(fleetLimitsOf(options), clock, turns);
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
   const capacity = new CapacityClient({ ...capacityLimits(options), ask, clock, log, metrics });
@@ -80,6 +82,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
     scheduling.start(managedClusters.list());
     const count = (change: Change<Subscription>): void => {
       bindings.onChange(change);
+      turns.onChange(change);
     };
     const stops = [
       managedClusters.subscribe(snapshots.onCluster),
@@ -150,7 +153,8 @@ function wakers({ subscriptions, managedClusters }: Caches, { enqueue, queue, sc
   return {
     onSubscription: (change) => {
       if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
-      else if (change.type === "added" || isScheduled(change) || isMoveReported(change)) enqueue(change.object);
+      else if (change.type === "added" || isScheduled(change) || isMoveReported(change) || isAsked(change))
+        enqueue(change.object);
     },
     onCluster: (change) => {
       const versions = clustersToWakeFor(change);
@@ -181,6 +185,12 @@ function reportQueueSizes(queue: SchedulingQueue, metrics: Metrics): void {
       collect: () => queue.sizes[place],
     });
   }
+}
+
+/** Somebody asks for a rebalance. */
+function isAsked({ object, previous }: Extract<Change<Subscription>, { type: "updated" }>): boolean {
+  const [now, before] = [object, previous].map(({ metadata }) => metadata.annotations?.[annotations.rebalance]);
+  return now !== before;
 }
 
 /** A spec to decide on, or a binding that somebody else changed. Numbers and other conditions mean nothing here. */

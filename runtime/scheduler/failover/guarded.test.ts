@@ -10,7 +10,7 @@ import { defaultProfile } from "#scheduler/default-plugins.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
 import { clustersOf, subscriptionOf } from "#test/framework/scheduler-story.ts";
-import { createGuardedScheduling, failoverDelayMs, isMoveReported } from "./guarded.ts";
+import { createGuardedScheduling, lookAgainDelayMs, isMoveReported } from "./guarded.ts";
 
 const labels = { fleet: "yes" };
 const taint = { key: "disks", effect: "NoExecute", timeAdded: "2025-01-01T00:00:00Z" };
@@ -36,7 +36,7 @@ describe("the rate of the fleet", () => {
     expect(first.clusters).toEqual(["oslo/oslo"]);
     const second = decided(subscription, scheduling);
     expect(second.clusters).toEqual(["oslo/oslo", "paris/paris"]);
-    expect(failoverDelayMs(second, clock.now())).toBe(60_000);
+    expect(lookAgainDelayMs(second, clock.now())).toBe(60_000);
     scheduling.undo(first);
     expect(decided(subscription, scheduling).clusters).toEqual(["oslo/oslo"]);
     await clock.advance(60_000);

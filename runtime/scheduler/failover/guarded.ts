@@ -1,4 +1,5 @@
-// schedule() with failover, for the one process that leads: asks the fleet's guard before a decision, and tells it what was decided.
+// schedule() with failover and rebalancing, for the one process that leads: asks what the fleet allows before a decision, and tells what was
+// decided.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
@@ -12,7 +13,8 @@ import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import type { Logger } from "#std/log.ts";
 import { FleetGuard, type FleetLimits } from "./fleet-guard.ts";
-import { scheduleWithFailover } from "./plan.ts";
+import { scheduleWithRebalance } from "#scheduler/rebalance/rebalance.ts";
+import { REBALANCES_MAX_DEFAULT, RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 
 /** An Event holds 1 KiB. */
 const EVENT_MESSAGE_MAX = 1_000;
@@ -27,7 +29,11 @@ export interface GuardedScheduling {
   undo(decision: Decision | undefined): void;
 }
 
-export function createGuardedScheduling(limits: FleetLimits, clock: Clock): GuardedScheduling {
+export function createGuardedScheduling(
+  limits: FleetLimits,
+  clock: Clock,
+  turns = new RebalanceTurns(REBALANCES_MAX_DEFAULT),
+): GuardedScheduling {
   const guard = new FleetGuard(limits);
   return {
     start: (clusters) => {
@@ -36,8 +42,10 @@ export function createGuardedScheduling(limits: FleetLimits, clock: Clock): Guar
     observe: (clusters) => guard.observe(clusters, clock.now()),
     schedule: (subscription, input) => {
       const now = clock.now();
-      const decision = scheduleWithFailover(subscription, { ...input, now, fleet: guard.view(now) });
+      const turn = turns.of(subscription, now);
+      const decision = scheduleWithRebalance(subscription, { ...input, now, fleet: guard.view(now), turn });
       guard.spend(startedBy(decision), now);
+      if (decision.type === "bound") turns.decided(subscription, { now, phase: decision.rebalance?.stated?.status.phase });
       return decision;
     },
     undo: (decision) => {
@@ -51,18 +59,21 @@ function startedBy(decision: Decision | undefined): number {
 }
 
 /** How long until time alone changes what is decided; undefined: it does not. */
-export function failoverDelayMs(decision: Decision, now: number): number | undefined {
-  const at = decision.type === "bound" ? decision.failover?.lookAgainAt : undefined;
-  return at === undefined ? undefined : Math.max(0, at - now);
+export function lookAgainDelayMs(decision: Decision, now: number): number | undefined {
+  if (decision.type !== "bound") return undefined;
+  const at = Math.min(decision.failover?.lookAgainAt ?? Infinity, decision.rebalance?.lookAgainAt ?? Infinity);
+  return Number.isFinite(at) ? Math.max(0, at - now) : undefined;
 }
 
-/** A cluster is being left, and what replaces it reported something. */
+/** A cluster is being left or a rebalance moves something, and what replaces it reported something. */
 export function isMoveReported({ object, previous }: Extract<Change<Subscription>, { type: "updated" }>): boolean {
-  const isMoving = object.status?.failover?.some(({ phase }) => phase !== "Left") === true;
-  return isMoving && !deepEqual(object.status.aggregatedStatuses, previous.status?.aggregatedStatuses);
+  const { failover, rebalance } = object.status ?? {};
+  const isMoving = failover?.some(({ phase }) => phase !== "Left") === true || rebalance?.phase === "CarryingOut";
+  return isMoving && !deepEqual(object.status?.aggregatedStatuses, previous.status?.aggregatedStatuses);
 }
 
-export function announceFailover(
+/** What failover and rebalancing did. */
+export function announceMoves(
   subscription: Subscription,
   decision: Decision,
   { events, log }: { readonly events: EventRecorder; readonly log: Logger },
@@ -71,6 +82,11 @@ export function announceFailover(
   for (const { type, reason, message } of decision.failover?.events ?? []) {
     log.info("failover.changed", { subscription: keyTextOf(subscription), message });
     const name = reason === "failover" ? normalEventReasons.failover : warningEventReasons[reason];
+    events.record(subscription, { type, reason: name, message: message.slice(0, EVENT_MESSAGE_MAX) });
+  }
+  for (const { type, reason, message } of decision.rebalance?.events ?? []) {
+    log.info("rebalance.changed", { subscription: keyTextOf(subscription), reason, message });
+    const name = reason === "rebalanceStopped" ? warningEventReasons[reason] : normalEventReasons[reason];
     events.record(subscription, { type, reason: name, message: message.slice(0, EVENT_MESSAGE_MAX) });
   }
 }

@@ -10,6 +10,7 @@ import { categories, groups, versions } from "#api/names.ts";
 import { DeliveryPolicy } from "./delivery-policy.ts";
 import { Failover, Moves } from "./failover.ts";
 import { Feed } from "./feed.ts";
+import { Rebalance, Rebalancing } from "./rebalance.ts";
 import { subscriptionExamples } from "./examples.ts";
 
 const dynamicDividing = z.object({
@@ -59,6 +60,7 @@ const spec = z
     feeds: z.array(Feed).describe("What these clusters get."),
     delivery: DeliveryPolicy.optional(),
     failover: Failover.optional(),
+    rebalance: Rebalance.optional(),
     schedulingGates: z
       .array(z.object({ name: z.string().min(1).max(253).describe("Who holds it closed, such as example.com/approval.") }))
       .max(10)
@@ -131,6 +133,7 @@ const status = statusSchema({
   completedReleases: int64.optional().describe("Number of clusters in which every feed works."),
   aggregatedStatuses: z.array(aggregatedStatus).optional().describe("How each feed is doing."),
   failover: Moves.optional(),
+  rebalance: Rebalancing.optional(),
 }).describe("Where it went and how it is doing.");
 
 export const Subscription = defineKind({

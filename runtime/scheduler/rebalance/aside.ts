@@ -1,0 +1,45 @@
+// Clusters that a plan is leaving for others are put aside: the others are decided about without them, and they keep what they have. Pure.
+
+import type { Replacement } from "#api/apps/v1alpha1/rebalance.ts";
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { matchesSelector } from "#kube/selector.ts";
+import type { Decision } from "#scheduler/decision.ts";
+import { previousOf } from "#scheduler/divide/divided.ts";
+import { scheduleWithFailover, type FailoverInput } from "#scheduler/failover/plan.ts";
+import { snapshotWithout, subscriptionWithout, withKept } from "#scheduler/failover/without.ts";
+
+/** Begun for this version of the Subscription, and still bound, there and selected. */
+export function begunOf({ spec, status, metadata }: Subscription, { snapshot }: FailoverInput): readonly Replacement[] {
+  const { rebalance, bindingClusters = [] } = status ?? {};
+  if (rebalance === undefined || rebalance.generation !== (metadata.generation ?? 0)) return [];
+  return (rebalance.replacements ?? []).filter(({ from, phase }) => {
+    const cluster = snapshot.get(from);
+    if (phase !== "Begun" || cluster === undefined || cluster.isDeleting || !bindingClusters.includes(from)) return false;
+    return spec.subscribers.some(({ clusterAffinity }) => matchesSelector(clusterAffinity, cluster.labels));
+  });
+}
+
+/** Their replicas count for what is wanted: the sum stays what it is. */
+export function decideBeside(aside: readonly string[], subscription: Subscription, input: FailoverInput): Decision {
+  if (aside.length === 0) return scheduleWithFailover(subscription, input);
+  const away = new Set(aside);
+  const previous = previousOf(subscription);
+  const needs = (input.needs ?? []).map((need) => {
+    if (need.desiredReplicas === undefined) return need;
+    const held = aside.reduce((sum, key) => sum + previous(need.feed, key), 0);
+    return { ...need, desiredReplicas: Math.max(0, need.desiredReplicas - held) };
+  });
+  const decision = scheduleWithFailover(subscriptionWithout(subscription, away), {
+    ...input,
+    needs,
+    snapshot: snapshotWithout(input.snapshot, away),
+    existing: (input.existing ?? []).filter((key) => !away.has(key)),
+  });
+  if (decision.type !== "bound") return decision;
+  const kept = aside.map((cluster) => ({
+    cluster,
+    verdict: { type: "keep", reason: "stays bound until its replacement is Available" } as const,
+  }));
+  const verdicts = [...decision.verdicts, ...kept].toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1));
+  return { ...withKept(decision, aside, subscription), verdicts };
+}
