@@ -11,6 +11,7 @@ import { durationOption, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 import { dryRun, explainLivePlacement } from "./explain-placement.ts";
 import { explainValue } from "./explain-value.ts";
+import { rebalance } from "./rebalance.ts";
 import { Problem, problemText } from "./problem.ts";
 
 export interface CliProcess {
@@ -35,6 +36,7 @@ export async function runCli(argv: readonly string[], cli: CliProcess): Promise<
   addExplainValue(explain, cli);
   addExplainPlacement(explain, cli);
   addSchedule(program, cli);
+  addRebalance(program, cli);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;
@@ -142,6 +144,36 @@ function addSchedule(parent: Command, cli: CliProcess): void {
       if (flags.dryRun !== true)
         throw new Problem("Scheduling is the scheduler's work", "Add --dry-run, or apply the Subscription with kubectl");
       cli.write(await dryRun(placementFlags(flags), (question) => withParent(flags, cli, question)));
+    });
+  addPlacementFlags(command);
+}
+
+interface RebalanceCommandFlags extends PlacementFlags {
+  readonly namespace: string;
+  readonly all?: boolean;
+  readonly ask?: boolean;
+  readonly confirm?: string;
+  readonly yes?: boolean;
+}
+
+function addRebalance(parent: Command, cli: CliProcess): void {
+  const command = parent
+    .command("rebalance")
+    .description(
+      "What of a Subscription would be placed better by now. It is only shown; the scheduler moves it when it is confirmed.",
+    )
+    .argument("[subscription]", "name of the Subscription")
+    .option("-n, --namespace <namespace>", "namespace of the Subscription", "default")
+    .option("--all", "every Subscription of the namespace")
+    .option("--ask", "let the scheduler plan, which may ask every cluster for its capacity")
+    .option("--confirm <hash>", "carry the plan with this hash out, if it is still the plan")
+    .option("--yes", "confirm what is shown")
+    .action(async (subscription: string | undefined, { all, ...flags }: RebalanceCommandFlags) => {
+      if ((subscription === undefined) !== (all === true))
+        throw new Problem("It is not clear what to rebalance", "Name a Subscription, or say --all");
+      const { ask = false, yes = false, ...rest } = placementFlags(flags);
+      const question = { ...rest, ask, yes, ...(subscription === undefined ? {} : { subscription }) };
+      cli.write(await withParent(flags, cli, (client, signal) => rebalance(client, question, signal)));
     });
   addPlacementFlags(command);
 }

@@ -8,19 +8,22 @@ import { askOnce } from "#scheduler/ask-once.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { noCapacities, type Capacities } from "#scheduler/capacity.ts";
 import { clustersOf, selectorOf } from "#scheduler/existing-bases.ts";
+import type { Decision } from "#scheduler/decision.ts";
 import { explainPlacement, type Placement } from "#scheduler/explain-placement.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
-import { scheduleWithFailover } from "#scheduler/failover/plan.ts";
+import type { FailoverInput } from "#scheduler/failover/plan.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { placementHints } from "#scheduler/placement-hints.ts";
 import { placementText } from "#scheduler/placement-text.ts";
+import { scheduleWithRebalance } from "#scheduler/rebalance/rebalance.ts";
+import { noTurn } from "#scheduler/rebalance/turns.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { takeSnapshot, type Snapshot } from "#scheduler/snapshot.ts";
 import { fleetNow } from "./fleet-now.ts";
 import { ofKind, readClusters, readObjects, readWorld, type PlacementWorld } from "./placement-world.ts";
 import { Problem } from "./problem.ts";
 
-interface PlacementFlags {
+export interface PlacementFlags {
   /** The scheduler's configuration file. */
   readonly config?: string;
   /** Whether children are asked what they could take. */
@@ -140,10 +143,32 @@ async function placementIn(
   world: PlacementWorld,
   { subscription, capacities, flags, cluster }: PlacementQuestion,
 ): Promise<Placement> {
+  const input = await inputFor(world, { subscription, capacities, flags });
+  const decide = (of: Subscription, asked: FailoverInput): Decision => scheduleWithRebalance(of, { ...asked, turn: noTurn });
+  const decision = decide(subscription, input);
+  const about = cluster === undefined ? {} : { cluster: keyOfCluster(cluster, input.snapshot) };
+  const hints = placementHints(subscription, { input, decision, ...about, decide });
+  return { ...explainPlacement(subscription, { ...input, decision, ...about }), ...(hints.length === 0 ? {} : { hints }) };
+}
+
+/** What a decision about a live Subscription is made from. */
+export async function liveInput(
+  client: Client,
+  { subscription, flags }: Pick<PlacementQuestion, "subscription" | "flags">,
+  signal: AbortSignal,
+): Promise<FailoverInput> {
+  const world = await liveWorld(client, subscription, signal);
+  return inputFor(world, { subscription, flags, capacities: await capacitiesOf(client, { subscription, world, flags }, signal) });
+}
+
+async function inputFor(
+  world: PlacementWorld,
+  { subscription, capacities, flags }: Omit<PlacementQuestion, "cluster">,
+): Promise<FailoverInput> {
   const snapshot = takeSnapshot(world.clusters);
   const bindings = new BindingCounts();
   for (const object of world.subscriptions) bindings.onChange({ type: "added", object });
-  const input = {
+  return {
     snapshot,
     profile: await profileFor(subscription, flags),
     existing: clustersOf(world.bases, snapshot),
@@ -152,10 +177,6 @@ async function placementIn(
     bindings,
     ...fleetNow(world.clusters),
   };
-  const decision = scheduleWithFailover(subscription, input);
-  const about = cluster === undefined ? {} : { cluster: keyOfCluster(cluster, snapshot) };
-  const hints = placementHints(subscription, { input, decision, ...about, decide: scheduleWithFailover });
-  return { ...explainPlacement(subscription, { ...input, decision, ...about }), ...(hints.length === 0 ? {} : { hints }) };
 }
 
 async function profileFor({ spec: { schedulerName } }: Subscription, { config = "" }: PlacementFlags): Promise<Profile> {

@@ -1,8 +1,9 @@
 // What a child says that fits is what its real kube-scheduler then places, no less and no more; asked through the real hub.
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
@@ -17,9 +18,11 @@ import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { realClock } from "#std/clock.ts";
 import { silentLogger } from "#std/log.ts";
+import type { ControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { tokenOf } from "#test/conformance/hub-objects.ts";
 import { addNode, startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
+import { resolveTool } from "#tools/toolchain.ts";
 
 const START_MS_MAX = 180_000;
 const zone = (name: string) => ({ "topology.kubernetes.io/zone": name });
@@ -367,6 +370,21 @@ describe("who may ask", () => {
   });
 });
 
+/** `kubectl clusternet rebalance -n shop …` as the parent's administrator, whom no child lets ask. */
+async function kubectlWithPlugin({
+  directory,
+  adminKubeconfig,
+}: ControlPlane): Promise<(...argv: readonly string[]) => Promise<string>> {
+  const plugin = join(directory, "kubectl-clusternet");
+  await symlink(join(import.meta.dirname, "..", "..", "runtime", "cli", "main.ts"), plugin);
+  const kubectl = await resolveTool("kubectl");
+  return async (...argv: readonly string[]): Promise<string> => {
+    const env = { PATH: `${directory}:${dirname(process.execPath)}:/usr/bin:/bin`, KUBECONFIG: adminKubeconfig, HOME: directory };
+    const { stdout } = await execa(kubectl, ["clusternet", "rebalance", "-n", "shop", ...argv], { env, extendEnv: false });
+    return stdout;
+  };
+}
+
 describe("a Subscription is divided by what fits", () => {
   const { apiVersion } = Subscription;
   let stop: AbortController;
@@ -492,6 +510,32 @@ describe("a Subscription is divided by what fits", () => {
       expect(await placedOf("late")).toEqual([0, 3]);
       return true;
     });
+  }, 120_000);
+
+  test("what would be placed better by now is shown by kubectl, and moved when it is confirmed", async () => {
+    // The child that grew has 2 of its 4 for web free; the other one has 7 of 7 in use.
+    const web = { namespace: "shop", name: "web" };
+    const kubectl = await kubectlWithPlugin(fleet.parent);
+    const shown = JSON.parse(await kubectl("web", "--ask", "-o", "json")) as { readonly hash: string; readonly moves: object[] };
+    const feed = "apps/v1/Deployment/shop/web";
+    expect(shown.moves).toEqual([{ feed, from: "child-1/child-1", to: "child-2/child-2", replicas: 1 }]);
+    expect(await sharesOf("web")).toEqual([7, 2]);
+    await expect(kubectl("web", "--confirm", "00000000")).rejects.toThrow(
+      /is not rebalanced: What was confirmed is not the plan/,
+    );
+    expect(await sharesOf("web")).toEqual([7, 2]);
+    expect(await kubectl("web", "--confirm", shown.hash)).toContain("confirmed: ");
+    await eventually("one has moved, works, and the plan is done", async () => {
+      const { status } = (await fleet.admin.get(Subscription, web, signal)) ?? {};
+      if (status?.rebalance?.phase !== "Done") throw new Error(JSON.stringify(status?.rebalance));
+      expect([await sharesOf("web"), await placedOf("web")]).toEqual([
+        [6, 3],
+        [6, 3],
+      ]);
+      return true;
+    });
+    // Of the others nothing is divided anew, and web is where it would be.
+    expect(await kubectl("web", "--ask")).toContain("nothing to move");
   }, 120_000);
 
   test("a child that does not answer is left out with its reason, and loses nothing", async () => {
