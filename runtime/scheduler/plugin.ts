@@ -40,9 +40,9 @@ export interface FeedNeed extends Pick<
 
 /** Settings of the profile that plugins may follow. */
 export interface SchedulingOptions {
-  /** Of a large fleet, look for fitting clusters only until this share of it was found; 0: look at all. */
+  /** Of more than 100 clusters that a dividing Subscription selects, score and use only this share, at least 100; 0: all. */
   readonly percentageOfClustersToScore: number;
-  /** Share of the clusters that may stay silent when they are asked for their capacity. */
+  /** While more clusters than this share do not tell their capacity, more replicas are not placed. */
   readonly percentageOfClustersToTolerate: number;
   /** Static dividing rounds as upstream does, from nothing each time. */
   readonly upstreamDividing?: boolean;

@@ -16,7 +16,11 @@ export interface Profile {
   readonly options: SchedulingOptions;
 }
 
-export const defaultSchedulingOptions: SchedulingOptions = { percentageOfClustersToScore: 0, percentageOfClustersToTolerate: 10 };
+/** A cluster that is silent is normal: unless somebody says otherwise, the others go on. */
+export const defaultSchedulingOptions: SchedulingOptions = {
+  percentageOfClustersToScore: 0,
+  percentageOfClustersToTolerate: 100,
+};
 
 /** Every plugin at every point that it has, in the order of the list. */
 export function pluginsAtTheirPoints(plugins: readonly Plugin[]): PluginPoints {

@@ -61,7 +61,7 @@ profiles:
   test.each(["percentageOfClustersToScore", "percentageofclusterstoscore"])("may say %s", (name) => {
     expect(profilesFrom(`${name}: 30`)[0]?.options).toEqual({
       percentageOfClustersToScore: 30,
-      percentageOfClustersToTolerate: 10,
+      percentageOfClustersToTolerate: 100,
     });
   });
 });

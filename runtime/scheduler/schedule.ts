@@ -10,6 +10,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { matcherOf } from "#kube/selector.ts";
 import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
+import { withEnough } from "./enough-clusters.ts";
 import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
 import { PluginError } from "./plugin-error.ts";
@@ -35,7 +36,7 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
   const stop = firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
-  const judged = judgeAll({ input, profile, bound });
+  const judged = withEnough(judgeAll({ input, profile, bound }), subscription, profile.options);
   const unscored = judged.flatMap(({ candidate }) => candidate ?? []);
   const { candidates, scores } = scoreCandidates(unscored, { profile, input });
   const groups = subscription.spec.schedulingBySubGroup === true ? chooseBySubGroup(subscription, candidates) : undefined;

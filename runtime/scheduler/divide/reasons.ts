@@ -6,6 +6,6 @@ export type DividingReason =
   | "InventoryStale" // waits: the FeedInventory is about other feeds than the Subscription
   | "NoWeights" // refused: Static, and no subscriber has a weight above 0
   | "NoDynamicDividing" // refused: Dynamic without dynamicDividing
-  | "CapacityUnknown" // waits: Dynamic, and no cluster has said yet what it could take
+  | "CapacityUnknown" // waits: Dynamic, and no cluster has said yet what it could take, or too few have
   | "ReplicasNotPlaced" // bound, but not all replicas are placed; tried again when clusters or their room change
   | "SpreadNotMet"; // all replicas are placed, but on fewer clusters or less evenly than asked for

@@ -12,6 +12,7 @@ import { isDivisible, previousOf, replicasOf, shortfallOf, type Divisible } from
 import type { Constraint } from "#scheduler/divide/places.ts";
 import type { DividingReason } from "#scheduler/divide/reasons.ts";
 import { SharedRoom } from "#scheduler/divide/shared-room.ts";
+import { tooSilent } from "#scheduler/divide/too-silent.ts";
 import type { AssignInput, Assignment, Candidate, Plugin } from "#scheduler/plugin.ts";
 import { shortList } from "#std/short-list.ts";
 
@@ -45,6 +46,8 @@ function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
   const open = others.length === 0 ? asked : askedAmong(kept, asked);
   const silence = nobodyKnown(open);
   if (silence !== undefined) return silence;
+  const waits = tooSilent(open, input.options.percentageOfClustersToTolerate);
+  if (waits !== undefined) return stop("wait", "CapacityUnknown", waits);
   const rules = rulesOf(dividing, others);
   const room = new SharedRoom();
   const divisions = open.map(({ need: { feed, desiredReplicas }, clusters: alone }) => {
