@@ -23,6 +23,8 @@ export const normalEventReasons = {
   successfullyPruningFeed: "SuccessfullyPruningFeed",
   synced: "Synced",
   scheduled: "Scheduled",
+  /** Ours. */
+  preempting: "Preempting",
 } as const;
 
 export const warningEventReasons = {
@@ -61,6 +63,8 @@ export const warningEventReasons = {
   multipleLocalizations: "MultipleLocalizations",
   /** Ours. */
   rebalanceStopped: "RebalanceStopped",
+  /** Ours. */
+  preempted: "Preempted",
   replicaJsonPathUnset: "ReplicaJsonPathUnset",
   unParseableFeeds: "UnParseableFeeds",
   unSuccessfullyDeployed: "UnSuccessfullyDeployed",

@@ -390,6 +390,7 @@ const extensions: Readonly<Record<string, readonly string[]>> = {
     "spec.schedulingGates",
     "status.failover",
     ...ownObjects,
+    "status.preempted",
     "status.observedGeneration",
     "status.conditions",
     "status.aggregatedStatuses[].feedStatusDetails[].state",

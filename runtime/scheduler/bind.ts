@@ -42,9 +42,10 @@ export function statusOf(subscription: Subscription, decision: Decision, now: nu
   const conditions = setCondition(subscription.status?.conditions, condition, now);
   // Who is refused or waits keeps bindings and hash as they are: whoever reads them still sees what was scheduled last.
   if (decision.type !== "bound") return { conditions };
-  const { clusters, replicas, failover, rebalance } = decision;
+  const { clusters, replicas, failover, preemption, rebalance } = decision;
   const bindings = { bindingClusters: clusters, replicas, desiredReleases: clusters.length };
-  const bound = { ...bindings, specHash: specHash(subscription.spec), conditions };
+  const lost = preemption === undefined ? {} : { preempted: preemption.lost.length === 0 ? undefined : preemption.lost };
+  const bound = { ...bindings, ...lost, specHash: specHash(subscription.spec), conditions };
   const moved = failover === undefined ? bound : { ...bound, ...failoverStatus(subscription, failover, { conditions, now }) };
   if (rebalance?.stated === undefined) return moved;
   const stated = setCondition(moved.conditions, balancedCondition(subscription, rebalance.stated), now);

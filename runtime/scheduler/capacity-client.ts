@@ -17,7 +17,7 @@ import { errorChain } from "#std/errors.ts";
 import type { Logger } from "#std/log.ts";
 import type { Counter, Histogram, Metrics } from "#std/metrics.ts";
 import { noCapacities, type Capacities, type CapacityAnswer } from "./capacity.ts";
-import { CapacityLedger, type Answered } from "./capacity-ledger.ts";
+import { CapacityLedger, type Answered, type Held } from "./capacity-ledger.ts";
 import { capacityOf, isDividedByCapacity, questionsOf, type Question } from "./capacity-questions.ts";
 import type { Decision } from "./decision.ts";
 import { previousOf } from "./divide/divided.ts";
@@ -38,6 +38,8 @@ export interface CapacityLimits {
 
 interface CapacityClientOptions extends CapacityLimits {
   readonly ask: AskCluster;
+  /** Room in the cluster that is being freed for others, who come before who asks. */
+  readonly heldAgainst?: (asker: { readonly key: string; readonly priority: number }, cluster: string) => readonly Held[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -101,14 +103,17 @@ export class CapacityClient {
       signal,
     );
     this.#seconds.observe((clock.monotonic() - startedAt) / 1_000);
-    const asker = { subscription: keyTextOf(subscription), previous: previousOf(subscription) };
+    const key = keyTextOf(subscription);
+    const { priority = 0 } = subscription.spec;
+    const asker = { subscription: key, previous: previousOf(subscription) };
     const byFeed = new Map(questions.flatMap((question) => question.feeds.map((feed) => [feed, question] as const)));
     return {
       of: (cluster, feed) => {
         const question = byFeed.get(feed);
         const answer = question === undefined ? undefined : answers.get(wayOf(cluster, question));
         if (question === undefined || answer === undefined) return undefined;
-        return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic(), asker }, answer);
+        const held = this.#options.heldAgainst?.({ key, priority }, cluster) ?? [];
+        return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic(), asker, held }, answer);
       },
     };
   }

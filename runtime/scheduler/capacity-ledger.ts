@@ -7,6 +7,7 @@
 // (LED-3) Only resources that both need displace each other; slots for pods only between feeds that ask for nothing.
 // (LED-4) Who asks does not stand in its own way: of its own reservation only counts what it takes for placed already.
 // (LED-5) Answers and reservations are bounded in number and age.
+// (LED-6) Room that is being freed for somebody is held against whoever comes after.
 
 import type { PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { nanoUnits } from "#std/quantity.ts";
@@ -64,6 +65,13 @@ interface UnreservedOptions {
   readonly request: PredictRequest;
   readonly nowMs: number;
   readonly asker: Asker;
+  /** Room that is being freed for others, who come before it. */
+  readonly held?: readonly Held[];
+}
+
+export interface Held {
+  readonly request: PredictRequest;
+  readonly replicas: number;
 }
 
 /** Of one cluster; the oldest goes. */
@@ -138,12 +146,13 @@ export class CapacityLedger {
   }
 
   /** An answer without what is reserved now. */
-  unreserved({ cluster, request, nowMs, asker }: UnreservedOptions, answer: CapacityAnswer): CapacityAnswer {
+  unreserved({ cluster, request, nowMs, asker, held = [] }: UnreservedOptions, answer: CapacityAnswer): CapacityAnswer {
+    if (answer.type !== "fits") return answer;
     const reservations = this.#pages.get(cluster)?.reservations;
-    if (reservations === undefined || answer.type !== "fits") return answer;
     let { replicas } = answer;
-    for (const [key, reservation] of reservations) {
-      if (nowMs - reservation.atMs >= this.#limits.reservationMsMax) reservations.delete(key);
+    for (const each of held) replicas -= displaced({ ...each, seen: 0 }, request);
+    for (const [key, reservation] of reservations ?? []) {
+      if (nowMs - reservation.atMs >= this.#limits.reservationMsMax) reservations?.delete(key);
       else replicas -= displaced(asSeenBy(asker, { cluster, reservation }), request);
     }
     return replicas === answer.replicas ? answer : lowered(answer, Math.max(0, replicas));
@@ -182,7 +191,10 @@ function put<T>(
 }
 
 /** How many replicas of the question the room is gone for. */
-function displaced({ request, replicas, seen }: Reservation, question: PredictRequest): number {
+function displaced(
+  { request, replicas, seen }: Pick<Reservation, "request" | "replicas" | "seen">,
+  question: PredictRequest,
+): number {
   const outstanding = BigInt(Math.max(0, replicas - seen));
   const [taken, asked] = [needOf(request), needOf(question)];
   if (asked.size === 0) return taken.size === 0 ? Number(outstanding) : 0;

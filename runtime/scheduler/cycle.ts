@@ -21,6 +21,7 @@ import { unbound, type BoundDecision, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
 import { announceMoves, lookAgainDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
 import { needsOf } from "./feed-needs.ts";
+import { announcePreemption, isAwaitingRoom } from "./preempt/report.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import { PluginError } from "./plugin-error.ts";
 import type { Bindings, SubscriptionInput } from "./plugin.ts";
@@ -54,6 +55,8 @@ const EVENT_MESSAGE_MAX = 1_000;
 
 /** Nobody tells the parent when pods end in a child: whoever lacks room asks again after so long. */
 const ROOM_CHECK_MS = 30_000;
+/** Room is being freed for it: it is soon there. */
+const FREED_CHECK_MS = 10_000;
 
 /** A plugin may hold a decision this long; then it is refused. */
 const PERMIT_WAIT_MS_MAX = 15 * 60_000;
@@ -97,9 +100,9 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
       }
       const delayMs = lookAgainDelayMs(decision, deps.clock.now());
       if (isRetried) queue.retry(key, priority);
-      else if (delayMs !== undefined) queue.later(key, { priority, delayMs });
-      else if (isLookedAtAgain(decision))
-        queue.park(key, priority, isDividedByCapacity(subscription) ? ROOM_CHECK_MS : undefined);
+      else if (delayMs !== undefined)
+        queue.later(key, { priority, delayMs: isAwaitingRoom(decision) ? Math.min(delayMs, FREED_CHECK_MS) : delayMs });
+      else if (isLookedAtAgain(decision)) queue.park(key, priority, roomCheckMs(subscription, decision));
       else queue.done(key);
     } catch (error) {
       if (signal.aborted) return;
@@ -208,6 +211,11 @@ function isLookedAtAgain(decision: Decision): boolean {
   return decision.clusters.length === 0 || decision.shortfall !== undefined;
 }
 
+function roomCheckMs(subscription: Subscription, decision: Decision): number | undefined {
+  if (!isDividedByCapacity(subscription)) return undefined;
+  return isAwaitingRoom(decision) ? FREED_CHECK_MS : ROOM_CHECK_MS;
+}
+
 function announce(
   subscription: Subscription,
   { decision, deps: { events, log } }: { readonly decision: Decision; readonly deps: CycleDeps },
@@ -220,6 +228,7 @@ function announce(
     events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
   }
   announceMoves(subscription, decision, { events, log });
+  announcePreemption(subscription, decision, { events, log });
   if (decision.type !== "bound") return;
   for (const { cluster, verdict } of unbound(decision))
     log.info("scheduling.unbound", { subscription: key, cluster, reason: verdict.reason });

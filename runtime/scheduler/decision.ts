@@ -2,6 +2,7 @@
 
 import type { FailoverReport } from "./failover/report.ts";
 import type { RebalanceReport } from "./rebalance/report.ts";
+import type { PreemptionReport } from "./preempt/room.ts";
 
 /** What a plugin says about one cluster. */
 export type Fit = { readonly fits: true } | { readonly fits: false; readonly reason: string };
@@ -40,6 +41,8 @@ export interface FeedDivision {
     readonly replicas: number;
     readonly previous: number;
     readonly reason: string;
+    /** Replicas that a higher priority takes with this decision, and whose it is. */
+    readonly given?: { readonly by: string; readonly replicas: number };
   }[];
   /** Why placed < desired. */
   readonly shortfall?: string;
@@ -79,6 +82,8 @@ export interface BoundDecision {
   readonly failover?: FailoverReport;
   /** Absent: nobody asks for a rebalance, and nothing changes about what was said of one. */
   readonly rebalance?: RebalanceReport;
+  /** Absent: nobody takes room from it, or for it. */
+  readonly preemption?: PreemptionReport;
 }
 
 export type Decision =

@@ -5,6 +5,7 @@ import { namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
 import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
 import { REBALANCES_MAX_DEFAULT } from "./rebalance/turns.ts";
+import { DEFAULT_PREEMPTIONS_PER_MINUTE } from "./preempt/budget.ts";
 import { packageVersion } from "#std/version.ts";
 
 const schema = z.object({
@@ -55,6 +56,13 @@ const schema = z.object({
     .max(10_000)
     .default(REBALANCES_MAX_DEFAULT)
     .describe("Subscriptions of which plans are carried out at the same time, all together; 0: plans are only shown"),
+  preemptionPerMinute: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(DEFAULT_PREEMPTIONS_PER_MINUTE)
+    .describe("How many replicas may be taken from Subscriptions of lower priority in a minute, all together; 0: none ever"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
   capacityTimeout: durationOption("5s").describe(
     "How long clusters may take to tell what fits, before a decision that depends on it; who does not answer is silent",

@@ -14,6 +14,7 @@ import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Capacities } from "./capacity.ts";
 import type { BoundDecision, ClusterVerdict, FeedDivision, Fit, Problem } from "./decision.ts";
+import type { Limits } from "./preempt/room.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
 
 /** Another number: plugins of before could not work any more. A new optional member of an input or a plugin changes nothing. */
@@ -61,6 +62,8 @@ export interface SubscriptionInput {
   /** Empty: there is no FeedInventory, or it has no feeds. */
   readonly needs: readonly FeedNeed[];
   readonly capacities: Capacities;
+  /** Where it has to give room to a higher priority; absent: nowhere. */
+  readonly limits?: Limits;
   readonly bindings: Bindings;
   readonly options: SchedulingOptions;
 }

@@ -14,6 +14,7 @@ import { withEnough } from "./enough-clusters.ts";
 import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
 import type { Profile } from "./profile.ts";
 import { PluginError } from "./plugin-error.ts";
+import { noLimits, type Limits } from "./preempt/room.ts";
 import { scoreCandidates } from "./score.ts";
 import type { Cluster, Snapshot } from "./snapshot.ts";
 import { chooseBySubGroup, type SubGroups } from "./subgroups.ts";
@@ -25,6 +26,8 @@ export interface ScheduleInput {
   readonly existing?: readonly string[];
   readonly needs?: readonly FeedNeed[];
   readonly capacities?: Capacities;
+  /** Where it has to give room to a higher priority. */
+  readonly limits?: Limits;
   readonly bindings?: Bindings;
 }
 
@@ -56,8 +59,8 @@ export function schedule(subscription: Subscription, scheduleInput: ScheduleInpu
 
 /** What every plugin is given. */
 export function subscriptionInput(subscription: Subscription, scheduleInput: ScheduleInput): SubscriptionInput {
-  const { snapshot, profile, needs = [], capacities = noCapacities, bindings = noBindings } = scheduleInput;
-  return { subscription, snapshot, needs, capacities, bindings, options: profile.options };
+  const { snapshot, profile, needs = [], capacities = noCapacities, limits = noLimits, bindings = noBindings } = scheduleInput;
+  return { subscription, snapshot, needs, capacities, limits, bindings, options: profile.options };
 }
 
 /** Who says that the Subscription does not ask for this cluster; undefined: it does. */

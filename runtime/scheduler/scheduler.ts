@@ -15,9 +15,11 @@ import { BindingCounts } from "#scheduler/binding-counts.ts";
 import { createAskCluster } from "#scheduler/ask-predictor.ts";
 import { CapacityClient, type CapacityLimits } from "#scheduler/capacity-client.ts";
 import { createCycle } from "#scheduler/cycle.ts";
+import { needsOf } from "#scheduler/feed-needs.ts";
 import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from "#scheduler/failover/guarded.ts";
 import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
+import { createPreemptingScheduling, type PreemptingScheduling } from "#scheduler/preempt/preempting.ts";
 import { RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
@@ -58,9 +60,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const informers = Object.values(caches);
   const queue = new SchedulingQueue(clock);
   reportQueueSizes(queue, metrics);
-  const profilesByName = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
-  const profileOf = ({ spec, metadata }: Subscription): Profile | undefined =>
-    metadata.deletionTimestamp === undefined ? profilesByName.get(spec.schedulerName) : undefined;
+  const profileOf = profilesByName(profiles);
   const enqueue = (subscription: Subscription): void => {
     if (profileOf(subscription) !== undefined) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
     else queue.remove(keyTextOf(subscription));
@@ -68,10 +68,11 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
 
   const bindings = new BindingCounts();
   const turns = new RebalanceTurns(options.rebalanceParallel);
-  const scheduling = createGuardedScheduling(fleetLimitsOf(options), clock, turns);
+  const scheduling = schedulingOf(options, { caches, clock, metrics, enqueue, profileOf, turns });
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
-  const capacity = new CapacityClient({ ...capacityLimits(options), ask, clock, log, metrics });
+  const { heldAgainst } = scheduling;
+  const capacity = new CapacityClient({ ...capacityLimits(options), ask, heldAgainst, clock, log, metrics });
   const snapshots = new SnapshotCache();
   const cycle = createCycle({ ...shared, snapshots, bindings, scheduling, capacity, profileOf });
   const wake = wakers(caches, { enqueue, queue, scheduling });
@@ -90,6 +91,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
       managedClusters.subscribe(wake.onCluster),
       feedInventories.subscribe(wake.onInventory),
       subscriptions.subscribe(count),
+      subscriptions.subscribe(scheduling.onSubscription),
       subscriptions.subscribe(wake.onSubscription),
     ];
     const work = async (): Promise<void> => {
@@ -120,6 +122,41 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
       await events.flush();
     },
   };
+}
+
+/** undefined: it is another scheduler's, or is being deleted. */
+function profilesByName(profiles: readonly Profile[]): (subscription: Subscription) => Profile | undefined {
+  const byName = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
+  return ({ spec, metadata }) => (metadata.deletionTimestamp === undefined ? byName.get(spec.schedulerName) : undefined);
+}
+
+interface SchedulingDeps {
+  readonly caches: Caches & { readonly feedInventories: Informer<FeedInventory> };
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly enqueue: (subscription: Subscription) => void;
+  readonly profileOf: (subscription: Subscription) => Profile | undefined;
+  readonly turns: RebalanceTurns;
+}
+
+/** With what the fleet allows: failover within its limits, and room that is taken from others. */
+function schedulingOf(
+  options: SchedulerOptions,
+  { caches, clock, metrics, enqueue, profileOf, turns }: SchedulingDeps,
+): PreemptingScheduling {
+  const { subscriptions, feedInventories } = caches;
+  return createPreemptingScheduling({
+    scheduling: createGuardedScheduling(fleetLimitsOf(options), clock, turns),
+    replicasPerMinute: options.preemptionPerMinute,
+    clock,
+    metrics,
+    subscriptions: () => subscriptions.list().filter((subscription) => profileOf(subscription) !== undefined),
+    needsOf: (key) => needsOf(feedInventories.get(key)),
+    wake: (key) => {
+      const subscription = subscriptions.get(key);
+      if (subscription !== undefined) enqueue(subscription);
+    },
+  });
 }
 
 function capacityLimits(options: SchedulerOptions): CapacityLimits {

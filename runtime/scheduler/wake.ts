@@ -42,7 +42,13 @@ export function waitsForRoom({ status }: Subscription): boolean {
   return scheduled?.status === "False" && WAITING_FOR_ROOM.has(scheduled.reason);
 }
 
-const WAITING_FOR_ROOM: ReadonlySet<string> = new Set<DividingReason>(["CapacityUnknown", "ReplicasNotPlaced", "SpreadNotMet"]);
+const WAITING_FOR_ROOM: ReadonlySet<string> = new Set<DividingReason>([
+  "CapacityUnknown",
+  "ReplicasNotPlaced",
+  "SpreadNotMet",
+  "Preempted",
+  "AwaitingPreemption",
+]);
 
 export function isAffected({ spec, status }: Subscription, cluster: ManagedCluster): boolean {
   const { key, labels } = clusterOf(cluster);

@@ -2,12 +2,13 @@
 //
 // (CAP-1) Nobody gets more than it said it could take beside what it runs.
 // (CAP-2) What runs stays: more replicas are only added, fewer are taken from all (Spread) or from the last (Binpack). Only minClusters
-//         moves some, and only as many as it needs.
+//         moves some, and who has to give room to a higher priority; and only as many as it needs.
 // (CAP-3) Who is silent gets nothing new and keeps what it has. It is never counted as full.
 // (CAP-4) What is not placed has a reason.
 
 import type { CapacityAnswer } from "#scheduler/capacity.ts";
 import type { FeedDivision } from "#scheduler/decision.ts";
+import type { Limit } from "#scheduler/preempt/room.ts";
 import { shortList } from "#std/short-list.ts";
 import { sum, sumOf } from "./apportion.ts";
 import { place, take } from "./place.ts";
@@ -22,6 +23,8 @@ export interface Capable {
   /** Why it gets nothing new, whatever it said. */
   readonly unfit?: string | undefined;
   readonly capacity: CapacityAnswer | undefined;
+  /** Somebody of higher priority gets room here. */
+  readonly limit?: Limit | undefined;
 }
 
 export interface CapacityRules extends Placing {
@@ -45,7 +48,10 @@ export function divideByCapacity({ feed, desired, clusters }: CapacityQuestion, 
   const hasRoom = roomTexts();
   const shares = clusters.map((cluster, index) => {
     const replicas = after[index]?.now ?? 0;
-    return { cluster: cluster.key, replicas, previous: cluster.previous, reason: reasonOf(cluster, { replicas, hasRoom }) };
+    const given = givenBy(cluster);
+    const reason = reasonOf(cluster, { replicas, given, hasRoom });
+    const share = { cluster: cluster.key, replicas, previous: cluster.previous, reason };
+    return given === undefined ? share : { ...share, given };
   });
   const placed = sumOf(shares, ({ replicas }) => replicas);
   const unmet = placed < desired ? [] : unmetWishes(desired, after, rules);
@@ -69,8 +75,16 @@ export function unknownReason({ unfit, capacity }: Pick<Capable, "unfit" | "capa
 function placeOf(cluster: Capable): Place {
   const { key, labels, score, previous, capacity } = cluster;
   const isKnown = unknownReason(cluster) === undefined;
+  const now = previous - (givenBy(cluster)?.replicas ?? 0);
   const room = isKnown && capacity?.type === "fits" ? Math.max(0, capacity.replicas) : 0;
-  return { key, labels, score, now: previous, room, floor: 0, isKnown };
+  const most = cluster.limit === undefined ? room : Math.max(0, cluster.limit.max - now);
+  return { key, labels, score, now, room: Math.min(room, most), floor: 0, isKnown };
+}
+
+/** Who is silent gives nothing: nobody could use it. */
+function givenBy({ previous, limit, capacity }: Capable): { readonly by: string; readonly replicas: number } | undefined {
+  if (limit === undefined || capacity?.type !== "fits" || previous <= limit.max) return undefined;
+  return { by: limit.by, replicas: previous - limit.max };
 }
 
 function divided(desired: number, before: readonly Place[], rules: CapacityRules): readonly Place[] {
@@ -123,13 +137,19 @@ function isUsed({ now }: Place): boolean {
 
 interface Outcome {
   readonly replicas: number;
+  readonly given: ReturnType<typeof givenBy>;
   readonly hasRoom: (room: number) => string;
 }
 
-function reasonOf(cluster: Capable, { replicas, hasRoom }: Outcome): string {
-  const { previous, capacity } = cluster;
+function reasonOf(cluster: Capable, { replicas, given, hasRoom }: Outcome): string {
+  const { previous, capacity, limit } = cluster;
   const unknown = unknownReason(cluster);
+  if (given !== undefined) {
+    const all = previous - replicas === given.replicas ? "" : `${String(previous - replicas)}, of these `;
+    return `gives ${all}${String(given.replicas)} to ${given.by}`;
+  }
   if (replicas < previous) return `gives ${String(previous - replicas)}`;
+  if (limit !== undefined && unknown === undefined && replicas >= limit.max) return `gets no more: ${limit.by} gets room`;
   if (unknown !== undefined) return replicas > 0 ? `keeps what it has: ${unknown}` : `gets nothing new: ${unknown}`;
   const room = capacity?.type === "fits" ? capacity.replicas : 0;
   if (replicas > previous) return `takes ${String(replicas - previous)} of the ${String(room)} more that fit`;

@@ -7,5 +7,7 @@ export type DividingReason =
   | "NoWeights" // refused: Static, and no subscriber has a weight above 0
   | "NoDynamicDividing" // refused: Dynamic without dynamicDividing
   | "CapacityUnknown" // waits: Dynamic, and no cluster has said yet what it could take, or too few have
+  | "Preempted" // bound, but a higher priority took room, and not all of that fits elsewhere; tried again as ReplicasNotPlaced is
+  | "AwaitingPreemption" // bound as far as there is room; lower priorities give room for the rest, and it is placed as soon as that is free
   | "ReplicasNotPlaced" // bound, but not all replicas are placed; tried again when clusters or their room change
   | "SpreadNotMet"; // all replicas are placed, but on fewer clusters or less evenly than asked for

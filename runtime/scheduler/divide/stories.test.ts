@@ -7,6 +7,7 @@ import type { Capacities } from "#scheduler/capacity.ts";
 import type { BoundDecision } from "#scheduler/decision.ts";
 import { defaultProfile } from "#scheduler/default-plugins.ts";
 import type { FeedNeed } from "#scheduler/plugin.ts";
+import type { Limit } from "#scheduler/preempt/room.ts";
 import { schedule } from "#scheduler/schedule.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { testGolden } from "#test/framework/golden.ts";
@@ -19,6 +20,8 @@ interface DividingStory extends Story {
   /** Cluster -> how many more it could take of every feed, or why it does not say. */
   readonly capacity?: Readonly<Record<string, number | string | Readonly<Record<string, number>>>>;
   readonly upstreamDividing?: boolean;
+  /** Cluster -> what a higher priority leaves it there of every feed. */
+  readonly limits?: Readonly<Record<string, Limit>>;
 }
 
 const feedOf = (name: string): Subscription["spec"]["feeds"][number] => ({ apiVersion: "apps/v1", kind: "Deployment", name });
@@ -51,6 +54,7 @@ function tell(story: DividingStory): readonly string[] {
     existing: (story.existing ?? []).map(keyOf),
     needs,
     capacities: capacitiesOf(story),
+    limits: { of: (cluster) => story.limits?.[cluster.split("/", 1)[0] ?? ""] },
   });
   const condition = statusOf(object, decision, 0).conditions?.[0];
   const said = `Scheduled=${String(condition?.status)} ${String(condition?.reason)}: ${String(condition?.message)}`;

@@ -4,7 +4,7 @@
 // (a volume, say) must not go because fewer replicas are wanted. Only maxClusters, which somebody has to lower for it, lets go.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import type { FeedDivision } from "#scheduler/decision.ts";
+import type { FeedDivision, Problem } from "#scheduler/decision.ts";
 import { sumOf } from "#scheduler/divide/apportion.ts";
 import { divideByCapacity, unknownReason, type Capable, type CapacityRules } from "#scheduler/divide/by-capacity.ts";
 import { chooseClusters, type Choice } from "#scheduler/divide/choose.ts";
@@ -14,6 +14,8 @@ import type { DividingReason } from "#scheduler/divide/reasons.ts";
 import { SharedRoom } from "#scheduler/divide/shared-room.ts";
 import { tooSilent } from "#scheduler/divide/too-silent.ts";
 import type { AssignInput, Assignment, Candidate, Plugin } from "#scheduler/plugin.ts";
+import type { Lost } from "#scheduler/preempt/room.ts";
+import { lostAfter, lostText } from "#scheduler/preempt/taken.ts";
 import { shortList } from "#std/short-list.ts";
 
 type DynamicDividing = NonNullable<NonNullable<Subscription["spec"]["dividingScheduling"]>["dynamicDividing"]>;
@@ -64,7 +66,8 @@ function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
   const clusters = kept
     .filter(({ cluster, wasBound }) => wasBound || used.has(cluster.key) || !isNeeded)
     .map(({ cluster }) => cluster.key);
-  const shortfall = candidates.length === 0 ? undefined : shortfallOf(divisions);
+  const shortfall =
+    candidates.length === 0 ? undefined : withLost(shortfallOf(divisions), lostAfter(input.subscription, divisions));
   return {
     type: "assigned",
     clusters,
@@ -83,12 +86,23 @@ interface Asked {
   readonly clusters: readonly Capable[];
 }
 
-function askedOf({ subscription, capacities, candidates }: AssignInput, divisible: readonly Divisible[]): readonly Asked[] {
+/** It lacks room because others took some. */
+function withLost(shortfall: Problem | undefined, lost: readonly Lost[]): Problem | undefined {
+  if (shortfall === undefined || lost.length === 0) return shortfall;
+  const reason: DividingReason = "Preempted";
+  return { reason, message: `${shortfall.message}; ${lostText(lost)}` };
+}
+
+function askedOf(
+  { subscription, capacities, limits, candidates }: AssignInput,
+  divisible: readonly Divisible[],
+): readonly Asked[] {
   const before = previousOf(subscription);
   return divisible.map((need) => ({
     need,
     clusters: candidates.map(({ cluster: { key, labels }, score, unfit }) => {
-      return { key, labels, score, previous: before(need.feed, key), unfit, capacity: capacities.of(key, need.feed) };
+      const [capacity, limit] = [capacities.of(key, need.feed), limits?.of(key, need.feed)];
+      return { key, labels, score, previous: before(need.feed, key), unfit, capacity, limit };
     }),
   }));
 }

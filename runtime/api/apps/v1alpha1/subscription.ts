@@ -47,12 +47,15 @@ const spec = z
       .default("Replication")
       .describe("Replication gives each cluster everything; Dividing shares the replicas out."),
     dividingScheduling: dividingScheduling.optional().describe("How to share out, for Dividing."),
-    priority: int32.optional().describe("Higher is scheduled first."),
+    priority: int32
+      .optional()
+      .describe("Higher is scheduled first, and may take room from lower (see preemptionPolicy). Not set is 0."),
     preemptionPolicy: z
       .enum(["PreemptLowerPriority", "PreemptNever", "Never"])
       .default("PreemptLowerPriority")
       .describe(
-        "Not used yet. PreemptNever and Never mean the same: upstream's schema allows only the first, its code and documentation " +
+        "Whether it may take room from Subscriptions of lower priority when it lacks some. Both must be divided by capacity (Dynamic). " +
+          "PreemptNever and Never mean the same: upstream's schema allows only the first, its code and documentation " +
           "use only the second; here both are accepted.",
       ),
     subscribers: z.array(subscriber).describe("Which clusters: those that any entry selects."),
@@ -134,6 +137,19 @@ const status = statusSchema({
   aggregatedStatuses: z.array(aggregatedStatus).optional().describe("How each feed is doing."),
   failover: Moves.optional(),
   rebalance: Rebalancing.optional(),
+  preempted: z
+    .array(
+      z.object({
+        cluster: z.string().describe("namespace/name of the ManagedCluster."),
+        feed: z.string().describe("As in replicas."),
+        replicas: int32.describe("How many it had to give there."),
+        by: z.string().describe("The Subscription that took the room, and its priority."),
+      }),
+    )
+    .max(20)
+    .optional()
+    .describe("What Subscriptions of higher priority took from it, until all of its replicas are placed again.")
+    .meta(extension),
 }).describe("Where it went and how it is doing.");
 
 export const Subscription = defineKind({
