@@ -188,3 +188,12 @@ test("the first binder that does not skip binds; when none does, that is a failu
   await binds.run();
   expect(binds.status()?.bindingClusters).toEqual([]);
 });
+
+test("what plugins and points take is among the metrics", async () => {
+  const world = worldWith({ name: "Own", filter: () => ({ fits: true }), permit: () => ({ type: "allow" }) });
+  await world.run();
+  const told = await world.metrics();
+  for (const which of ['plugin="Own",point="filter"', 'plugin="Own",point="permit"', 'plugin="DefaultBinder",point="bind"'])
+    expect(told).toContain(`clusternet_scheduler_plugin_duration_seconds_count{${which}} 1`);
+  expect(told).toContain('clusternet_scheduler_framework_extension_point_duration_seconds_count{extension_point="assign"} 1');
+});

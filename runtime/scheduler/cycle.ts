@@ -79,12 +79,13 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
   const heldSince = new Map<string, number>();
   return async (key, signal) => {
     const subscription = subscriptions.get(key);
-    const profile = subscription === undefined ? undefined : profileOf(subscription);
-    if (subscription === undefined || profile === undefined) {
+    const ours = subscription === undefined ? undefined : profileOf(subscription);
+    if (subscription === undefined || ours === undefined) {
       heldSince.delete(key);
       queue.done(key);
       return;
     }
+    const profile = measures.timed(ours);
     const priority = subscription.spec.priority ?? 0;
     const attempt = measures.attempt(profile.schedulerName);
     try {
@@ -132,7 +133,7 @@ async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settl
   const capacities = await capacity.ask(subscription, { clusters: managedClusters.list(), needs }, signal);
   const snapshot = snapshots.current;
   const existing = clustersOf(bases, snapshot);
-  const input = { snapshot, profile, existing, bindings, needs, capacities };
+  const input = { snapshot, profile, existing, bindings, needs, capacities, stage: measures.stage };
   const known = withReplicasOf(subscription, bases, existing);
   const write = async (decision: Decision, writeSignal: AbortSignal): Promise<Settled> => {
     const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, writeSignal);

@@ -3,12 +3,19 @@
 import type { Clock } from "#std/clock.ts";
 import type { Metrics } from "#std/metrics.ts";
 import type { Decision } from "./decision.ts";
+import { createPluginTimes, type PluginTimes } from "./plugin-times.ts";
+import type { Profile } from "./profile.ts";
+import type { TimeStage } from "./schedule.ts";
 
 export interface SchedulingMeasures {
   /** One Subscription, from the queue to its status. */
   attempt(profile: string): { ends(decision: Decision): void; fails(): void };
+  /** The profile whose plugins are measured. */
+  readonly timed: (profile: Profile) => Profile;
+  /** A part of a decision: what all plugins of a point take together. */
+  readonly stage: TimeStage;
   /** The decision alone. */
-  algorithm<T>(decide: () => T): T;
+  readonly algorithm: <T>(decide: () => T) => T;
   /** Replicas that a rebalance moved, and plans that ended. */
   rebalance(decision: Decision): void;
   /** How long plugins held a decision back; undefined: not at all. */
@@ -27,11 +34,6 @@ export function schedulingMeasures(metrics: Metrics, clock: Clock): SchedulingMe
     labels: ["result", "profile"],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
   });
-  const algorithmSeconds = metrics.histogram({
-    name: "clusternet_scheduler_scheduling_algorithm_duration_seconds",
-    help: "Time that a decision takes, without reading and without writing",
-    buckets: [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
-  });
   const permitSeconds = metrics.histogram({
     name: "clusternet_scheduler_permit_wait_duration_seconds",
     help: "Time for which plugins held a decision back that was carried out or refused then",
@@ -46,7 +48,10 @@ export function schedulingMeasures(metrics: Metrics, clock: Clock): SchedulingMe
     help: "Plans by what came of them; result: Planned, CarryingOut (begun), Done or Stopped",
     labels: ["result"],
   });
+  const plugins = createPluginTimes(metrics, clock);
   return {
+    timed: plugins.timed,
+    stage: stageTimer(metrics, clock),
     rebalance: (decision) => {
       if (decision.type !== "bound" || decision.rebalance === undefined) return;
       const { moved, stated, events } = decision.rebalance;
@@ -68,12 +73,7 @@ export function schedulingMeasures(metrics: Metrics, clock: Clock): SchedulingMe
         },
       };
     },
-    algorithm: (decide) => {
-      const startedAt = clock.monotonic();
-      const decision = decide();
-      algorithmSeconds.observe((clock.monotonic() - startedAt) / 1_000);
-      return decision;
-    },
+    algorithm: algorithmTimer(metrics, { clock, plugins }),
     permitWait: (milliseconds) => {
       if (milliseconds !== undefined) permitSeconds.observe(milliseconds / 1_000);
     },
@@ -83,4 +83,42 @@ export function schedulingMeasures(metrics: Metrics, clock: Clock): SchedulingMe
 function resultOf(decision: Decision): string {
   if (decision.type !== "bound") return decision.type;
   return decision.clusters.length === 0 ? "unschedulable" : "scheduled";
+}
+
+function algorithmTimer(
+  metrics: Metrics,
+  { clock, plugins }: { readonly clock: Clock; readonly plugins: PluginTimes },
+): SchedulingMeasures["algorithm"] {
+  const seconds = metrics.histogram({
+    name: "clusternet_scheduler_scheduling_algorithm_duration_seconds",
+    help: "Time that a decision takes, without reading and without writing",
+    buckets: [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
+  });
+  return (decide) => {
+    const startedAt = clock.monotonic();
+    try {
+      const decision = decide();
+      seconds.observe((clock.monotonic() - startedAt) / 1_000);
+      return decision;
+    } finally {
+      plugins.tell();
+    }
+  };
+}
+
+function stageTimer(metrics: Metrics, clock: Clock): TimeStage {
+  const seconds = metrics.histogram({
+    name: "clusternet_scheduler_framework_extension_point_duration_seconds",
+    help: "Time that all plugins of a point take in a decision; filter is with select, score with preScore, assign with preAssign",
+    labels: ["extension_point"],
+    buckets: [0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1],
+  });
+  return (stage, work) => {
+    const startedAt = clock.monotonic();
+    try {
+      return work();
+    } finally {
+      seconds.observe({ extension_point: stage }, (clock.monotonic() - startedAt) / 1_000);
+    }
+  };
 }

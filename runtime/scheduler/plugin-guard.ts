@@ -92,7 +92,8 @@ const checks = {
   postBind: anything,
 } satisfies Readonly<Record<PluginPoint | "normalise" | "unreserve", Check>>;
 
-const waitingPoints: ReadonlySet<string> = new Set(["reserve", "unreserve", "permit", "preBind", "bind", "postBind"]);
+/** What a plugin may take time for. */
+export const waitingPoints: ReadonlySet<string> = new Set(["reserve", "unreserve", "permit", "preBind", "bind", "postBind"]);
 
 function answerAtOnce(call: Call, input: unknown): unknown {
   const answer = attempt(call, () => call.method.call(call.plugin, input));

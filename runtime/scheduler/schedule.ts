@@ -11,7 +11,16 @@ import { matcherOf } from "#kube/selector.ts";
 import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
 import { withEnough } from "./enough-clusters.ts";
-import type { Assignment, Bindings, Candidate, ClusterInput, FeedNeed, PreFilterResult, SubscriptionInput } from "./plugin.ts";
+import type {
+  AssignInput,
+  Assignment,
+  Bindings,
+  Candidate,
+  ClusterInput,
+  FeedNeed,
+  PreFilterResult,
+  SubscriptionInput,
+} from "./plugin.ts";
 import type { Profile } from "./profile.ts";
 import { PluginError } from "./plugin-error.ts";
 import { noLimits, type Limits } from "./preempt/room.ts";
@@ -29,32 +38,52 @@ export interface ScheduleInput {
   /** Where it has to give room to a higher priority. */
   readonly limits?: Limits;
   readonly bindings?: Bindings;
+  /** Around the work of each stage; absent: nobody looks at the clock. */
+  readonly stage?: TimeStage;
 }
+
+export type TimeStage = <T>(stage: "preFilter" | "filter" | "score" | "assign", work: () => T) => T;
+
+const untimed: TimeStage = (_stage, work) => work();
 
 const noBindings: Bindings = { of: () => 0 };
 
 export function schedule(subscription: Subscription, scheduleInput: ScheduleInput): Decision {
-  const { profile, existing = [] } = scheduleInput;
+  const { profile, existing = [], stage = untimed } = scheduleInput;
   const input = subscriptionInput(subscription, scheduleInput);
-  const stop = firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input));
+  const stop = stage("preFilter", () => firstStop(profile.plugins.preFilter, (plugin) => plugin.preFilter(input)));
   if (stop !== undefined) return stop;
   const bound = new Set(subscription.status?.bindingClusters ?? existing);
-  const judged = withEnough(judgeAll({ input, profile, bound }), subscription, profile.options);
+  const all = stage("filter", () => judgeAll({ input, profile, bound }));
+  const judged = withEnough(all, subscription, profile.options);
   const unscored = judged.flatMap(({ candidate }) => candidate ?? []);
-  const { candidates, scores } = scoreCandidates(unscored, { profile, input });
+  const { candidates, scores } = stage("score", () => scoreCandidates(unscored, { profile, input }));
   const groups = subscription.spec.schedulingBySubGroup === true ? chooseBySubGroup(subscription, candidates) : undefined;
   if (groups?.type === "refused") return groups;
   const assignInput = { ...input, candidates: groups?.candidates ?? candidates };
-  const stopped = firstStop(profile.plugins.preAssign, (plugin) => plugin.preAssign(assignInput));
+  const assigned = stage("assign", () => assign(profile, assignInput));
+  if (assigned.type !== "assigned") return assigned;
+  const decision = decided(assigned.assignment, { plugin: assigned.plugin, judged, groups });
+  return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
+}
+
+/** Of the first plugin that is meant. */
+interface PluginAssignment {
+  readonly type: "assigned";
+  readonly plugin: string;
+  readonly assignment: Assigned;
+}
+
+function assign({ plugins }: Profile, input: AssignInput): PluginAssignment | Decision {
+  const stopped = firstStop(plugins.preAssign, (plugin) => plugin.preAssign(input));
   if (stopped !== undefined) return stopped;
-  for (const plugin of profile.plugins.assign) {
-    const assignment = plugin.assign(assignInput);
+  for (const plugin of plugins.assign) {
+    const assignment = plugin.assign(input);
     if (assignment.type === "skip") continue;
     if (assignment.type !== "assigned") return stoppedBy(assignment);
-    const decision = decided(assignment, { plugin: plugin.name, judged, groups });
-    return { ...decision, ...(scores === undefined ? {} : { scores }), ...adviceFor(decision, { input, profile }) };
+    return { type: "assigned", plugin: plugin.name, assignment };
   }
-  return unsupportedStrategy(subscription);
+  return unsupportedStrategy(input.subscription);
 }
 
 /** What every plugin is given. */
