@@ -1,6 +1,7 @@
 // Placements as people read them: test/golden/scheduler/placements.md.
 
 import { parse } from "yaml";
+import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Capacities, CapacityAnswer } from "#scheduler/capacity.ts";
 import type { Assignment, FeedNeed } from "#scheduler/plugin.ts";
 import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
@@ -23,6 +24,8 @@ interface PlacementStory extends Story {
   readonly capacities?: Readonly<Record<string, CapacityAnswer>>;
   /** Also what would change it. */
   readonly hints?: boolean;
+  /** Further members of its status. */
+  readonly status?: Subscription["status"];
   /** What a plugin assigns, instead of those that are built in. */
   readonly assign?: Assignment;
 }
@@ -39,7 +42,8 @@ testGolden("scheduler/placements.md", (lines) => {
     capacities: byCluster,
     bindings: { of: (cluster: string) => bindings[cluster] ?? 0 },
   };
-  const subscription = subscriptionOf(story);
+  const given = subscriptionOf(story);
+  const subscription = { ...given, status: { ...given.status, ...story.status } };
   const decision = schedule(subscription, input);
   const asked = { ...input, decision, ...(about === undefined ? {} : { cluster: about }) };
   const hints = story.hints === true ? placementHints(subscription, { ...asked, input, decide: schedule }) : [];

@@ -1,8 +1,12 @@
 // A decision told to people: per cluster who said no and why, its scores, what it could take and what it gets; and what would change. Pure.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { conditionTypes } from "#api/names.ts";
+import { findCondition } from "#kube/conditions.ts";
 import type { CapacityAnswer } from "./capacity.ts";
 import type { Decision, FeedDivision, Problem, Verdict } from "./decision.ts";
+import type { DividingReason } from "./divide/reasons.ts";
+import type { Lost } from "./preempt/room.ts";
 import { whyNotSelected, type ScheduleInput } from "./schedule.ts";
 import { scheduledCondition } from "./scheduled-condition.ts";
 
@@ -56,6 +60,15 @@ export interface Placement {
   readonly condition: Problem & { readonly status: string };
   /** Absent: nothing that was tried would change it. */
   readonly hints?: readonly PlacementHint[];
+  /** What the scheduler has said: only who leads knows what others give. */
+  readonly preemption?: PreemptionSaid;
+}
+
+interface PreemptionSaid {
+  /** Whose room is being freed for it. */
+  readonly waits?: string;
+  /** What higher priorities took from it. */
+  readonly lost?: readonly Lost[];
 }
 
 export interface ExplainPlacementOptions extends ScheduleInput {
@@ -84,7 +97,17 @@ export function explainPlacement(subscription: Subscription, options: ExplainPla
     divisions: decision.type === "bound" ? (decision.divisions ?? []).map(({ shares: _shares, ...division }) => division) : [],
     changes: changesOf(scope).filter((change) => cluster === undefined || change.cluster === cluster),
     condition: { status: isTrue, reason, message },
+    ...preemptionSaid(subscription, cluster),
   };
+}
+
+function preemptionSaid({ status }: Subscription, cluster: string | undefined): Pick<Placement, "preemption"> {
+  const awaiting: DividingReason = "AwaitingPreemption";
+  const said = findCondition(status?.conditions, conditionTypes.scheduled);
+  const waits = said?.reason === awaiting ? { waits: said.message } : {};
+  const lost = (status?.preempted ?? []).filter((each) => cluster === undefined || each.cluster === cluster);
+  const preemption = { ...waits, ...(lost.length === 0 ? {} : { lost }) };
+  return Object.keys(preemption).length === 0 ? {} : { preemption };
 }
 
 interface Scope {

@@ -23,6 +23,7 @@ export function placementText(placement: Placement): readonly string[] {
     }),
     ...changeLines(placement),
     ...hintLines(placement),
+    ...preemptionLines(placement),
     `Scheduled=${status} ${reason}: ${message}`,
   ];
 }
@@ -32,6 +33,13 @@ function changeLines({ outcome, changes, about }: Placement): readonly string[] 
   if (changes.length === 0) return [about === undefined ? "nothing changes" : `nothing changes for ${about}`];
   const texts = changes.map(({ text }) => text);
   return ["what changes:", ...shortList(texts, CHANGES_SHOWN_MAX).map((text) => `  ${text}`)];
+}
+
+function preemptionLines({ preemption: { waits, lost = [] } = {} }: Placement): readonly string[] {
+  const taken = lost.map(
+    ({ cluster, feed, replicas, by }) => `preempted: ${by} took ${counted(replicas, "replica")} of ${feed} in ${cluster}`,
+  );
+  return [...(waits === undefined ? [] : [`the scheduler has asked others for room: ${waits}`]), ...taken];
 }
 
 function clusterLines(placement: ClusterPlacement, { outcome }: Placement): readonly string[] {

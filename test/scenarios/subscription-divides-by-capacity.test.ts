@@ -405,7 +405,7 @@ describe("a Subscription is divided by what fits", () => {
     await scheduling.catch(() => undefined);
   });
 
-  async function subscribe(name: string, replicas: number, cpu: string): Promise<void> {
+  async function subscribe(name: string, replicas: number, cpu: string, priority = 0): Promise<void> {
     const labels = { app: name };
     const pod = { metadata: { labels }, spec: { containers: containers({ cpu }) } };
     const metadata = { namespace: "shop", name };
@@ -425,6 +425,7 @@ describe("a Subscription is divided by what fits", () => {
     const spec = {
       schedulingStrategy: "Dividing",
       dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy: "Spread" } },
+      priority,
       subscribers: [{ clusterAffinity: { matchLabels: { fleet: "yes" } } }],
       feeds: [{ apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name }],
     };
@@ -537,6 +538,27 @@ describe("a Subscription is divided by what fits", () => {
     // Of the others nothing is divided anew, and web is where it would be.
     expect(await kubectl("web", "--ask")).toContain("nothing to move");
   }, 120_000);
+
+  test("a higher priority takes exactly the room that it lacks from lower ones, and runs where their pods have ended", async () => {
+    const low = ["web", "a", "b", "late"];
+    const running = async (): Promise<number> =>
+      (await Promise.all(low.map(placedOf))).flat().reduce((sum, each) => sum + each, 0);
+    const before = await running();
+    // Each child has one cpu left. (Who begins to lead takes nothing in the first minute.)
+    await subscribe("important", 4, "1", 100);
+    await eventually(
+      "all of it runs",
+      async () => {
+        expect(await placedOf("important")).toEqual([2, 2]);
+        return true;
+      },
+      { timeoutMs: 150_000 },
+    );
+    expect(await running()).toBe(before - 2);
+    const others = await Promise.all(low.map(async (name) => fleet.admin.get(Subscription, { namespace: "shop", name }, signal)));
+    const lost = others.flatMap((other) => other?.status?.preempted ?? []);
+    expect(new Set(lost.map(({ by }) => by))).toEqual(new Set(["shop/important (priority 100)"]));
+  }, 240_000);
 
   test("a child that does not answer is left out with its reason, and loses nothing", async () => {
     const before = await placedOf("web");

@@ -1,6 +1,7 @@
 // Several Subscriptions in full clusters, through whole cycles: who is important gets room, who is not gives just that, and then there is peace.
 
 import { expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { createSharedFleet, type SharedFleet } from "#test/framework/shared-fleet.ts";
 
 const LOW = "apps/v1/Deployment/shop/low";
@@ -198,3 +199,41 @@ test("a Subscription that changed is planned for anew, and takes nothing twice",
   expect(fleet.scheduled("high")).toMatch(/^True Scheduled/);
   expect(fleet.shares("low")).toBe("oslo=4 rome=3");
 });
+
+test("whatever comes with whatever priority: nobody is lowered by who is not above it, clusters are not overfull, and it ends", async () => {
+  const app = fc.record({
+    priority: fc.nat({ max: 3 }),
+    replicas: fc.integer({ min: 1, max: 6 }),
+    cpu: fc.constantFrom(1, 2, 3),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(app, { minLength: 2, maxLength: 6 }), fc.integer({ min: 4, max: 9 }), async (apps, size) => {
+      await using fleet = createSharedFleet({ oslo: size, rome: 6 });
+      await fleet.settle(65);
+      for (const [index, each] of apps.entries()) {
+        fleet.add(`app-${String(index)}`, each);
+        await fleet.settle(5);
+        fleet.follow();
+      }
+      for (let round = 0; round < 20; round += 1) {
+        await fleet.settle(20);
+        fleet.follow();
+      }
+      const used = new Map<string, number>();
+      for (const [index, { cpu }] of apps.entries()) {
+        for (const [, cluster = "", share] of fleet.shares(`app-${String(index)}`).matchAll(/(\w+)=(\d+)/g))
+          used.set(cluster, (used.get(cluster) ?? 0) + Number(share) * cpu);
+      }
+      expect(used.get("oslo") ?? 0).toBeLessThanOrEqual(size);
+      expect(used.get("rome") ?? 0).toBeLessThanOrEqual(6);
+      for (const event of fleet.events) {
+        const [, victim, by] = /^app-(\d) Preempted: shop\/app-(\d) /.exec(event) ?? [];
+        if (victim !== undefined) expect(apps[Number(victim)]?.priority).toBeLessThan(apps[Number(by)]?.priority ?? 0);
+      }
+      const writes = fleet.writes();
+      await fleet.settle(300);
+      expect(fleet.writes()).toBe(writes);
+    }),
+    { numRuns: 5 },
+  );
+}, 60_000);
