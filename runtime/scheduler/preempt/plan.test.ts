@@ -90,7 +90,7 @@ function planOf(story: PreemptionStory): Plan | NoPlan {
     needs: Object.entries(needs).map(([name, need]) => needFor(name, need)),
     capacities,
   };
-  const givers = giversBelow(preemptor.spec.priority ?? 0, {
+  const givers = giversBelow(Infinity, {
     subscriptions: Object.entries(others).map(([name, other]) => otherOf(name, other)),
     needsOf: (key) =>
       Object.entries(others[key.replace("shop/", "")]?.needs ?? {}).map(([name, need]) =>
