@@ -405,7 +405,8 @@ describe("a Subscription is divided by what fits", () => {
     await scheduling.catch(() => undefined);
   });
 
-  async function subscribe(name: string, replicas: number, cpu: string, priority = 0): Promise<void> {
+  async function subscribe(name: string, replicas: number, need: string | { cpu: string; priority: number }): Promise<void> {
+    const { cpu, priority } = typeof need === "string" ? { cpu: need, priority: 0 } : need;
     const labels = { app: name };
     const pod = { metadata: { labels }, spec: { containers: containers({ cpu }) } };
     const metadata = { namespace: "shop", name };
@@ -545,7 +546,7 @@ describe("a Subscription is divided by what fits", () => {
       (await Promise.all(low.map(placedOf))).flat().reduce((sum, each) => sum + each, 0);
     const before = await running();
     // Each child has one cpu left. (Who begins to lead takes nothing in the first minute.)
-    await subscribe("important", 4, "1", 100);
+    await subscribe("important", 4, { cpu: "1", priority: 100 });
     await eventually(
       "all of it runs",
       async () => {

@@ -22,8 +22,8 @@ const preemptor = (key: string, priority = 10): Parameters<Nominations["nominate
 });
 const limit = (memory: Nominations, now = 0, priority = 0): Limit | undefined =>
   memory.limitsOf({ key: "low", priority }, now)?.of(OSLO, OTHER);
-const held = (memory: Nominations, key: string, priority: number, now = 0): number =>
-  memory.heldAgainst({ key, priority }, OSLO, now).reduce((sum, { replicas }) => sum + replicas, 0);
+const held = (memory: Nominations, key: string, priority: number): number =>
+  memory.heldAgainst({ key, priority }, OSLO, 1).reduce((sum, { replicas }) => sum + replicas, 0);
 const progress = (
   memory: Nominations,
   key: string,
