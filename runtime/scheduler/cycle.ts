@@ -100,10 +100,11 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
         announce(subscription, { decision, deps });
       }
       const delayMs = lookAgainDelayMs(decision, deps.clock.now());
+      const isParked = isLookedAtAgain(decision);
+      const roomMs = isParked ? roomCheckMs(subscription, decision) : undefined;
       if (isRetried) queue.retry(key, priority);
-      else if (delayMs !== undefined)
-        queue.later(key, { priority, delayMs: isAwaitingRoom(decision) ? Math.min(delayMs, FREED_CHECK_MS) : delayMs });
-      else if (isLookedAtAgain(decision)) queue.park(key, priority, roomCheckMs(subscription, decision));
+      else if (delayMs !== undefined) queue.later(key, { priority, delayMs: Math.min(delayMs, roomMs ?? Infinity) });
+      else if (isParked) queue.park(key, priority, roomMs);
       else queue.done(key);
     } catch (error) {
       if (signal.aborted) return;

@@ -15,6 +15,7 @@ import { childController } from "#std/abort.ts";
 /** Most failures are a Conflict with a status that was just written; the cache has the new object within milliseconds. */
 const BACKOFF: Backoff = { firstMs: 50, maxMs: 10_000 };
 const UNSCHEDULABLE_MAX_MS = 5 * 60_000;
+const LATER_MAX_MS = 60 * 60_000;
 
 /** Memory, not speed: as many keys as Subscriptions. More means that something is wrong, and further ones are refused. */
 const KEYS_MAX = 200_000;
@@ -117,7 +118,7 @@ export class SchedulingQueue {
   /** Nothing to do before then: again at its time, or when something changes. */
   later(key: string, { priority, delayMs }: { readonly priority: number; readonly delayMs: number }): void {
     this.#attempts.delete(key);
-    const dueAt = this.#clock.monotonic() + Math.min(delayMs, UNSCHEDULABLE_MAX_MS);
+    const dueAt = this.#clock.monotonic() + Math.min(delayMs, LATER_MAX_MS);
     this.#wait(key, { priority, place: "unschedulable", dueAt });
   }
 

@@ -59,7 +59,6 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const caches = { subscriptions, managedClusters, feedInventories };
   const informers = Object.values(caches);
   const queue = new SchedulingQueue(clock);
-  reportQueueSizes(queue, metrics);
   const profileOf = profilesByName(profiles);
   const enqueue = (subscription: Subscription): void => {
     if (profileOf(subscription) !== undefined) queue.add(keyTextOf(subscription), subscription.spec.priority ?? 0);
@@ -68,6 +67,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
 
   const bindings = new BindingCounts();
   const turns = new RebalanceTurns(options.rebalanceParallel);
+  reportSizes({ queue, turns }, metrics);
   const scheduling = schedulingOf(options, { caches, clock, metrics, enqueue, profileOf, turns });
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
@@ -199,7 +199,7 @@ function wakers({ subscriptions, managedClusters }: Caches, { enqueue, queue, sc
       if (versions.length === 0 && roomy === undefined) return;
       const isFleetChanged = versions.length > 0 && scheduling.observe(managedClusters.list());
       for (const subscription of subscriptions.list()) {
-        const isHeldOrFree = isFleetChanged && subscription.spec.failover?.enabled === true;
+        const isHeldOrFree = isFleetChanged && mayBeHeld(subscription);
         const isMoved = versions.some((cluster) => isAffected(subscription, cluster));
         const isPlaced = roomy === undefined || !waitsForRoom(subscription) || !isAffected(subscription, roomy);
         if (isHeldOrFree || isMoved || !isPlaced) enqueue(subscription);
@@ -214,7 +214,17 @@ function wakers({ subscriptions, managedClusters }: Caches, { enqueue, queue, sc
   };
 }
 
-function reportQueueSizes(queue: SchedulingQueue, metrics: Metrics): void {
+interface Sized {
+  readonly queue: SchedulingQueue;
+  readonly turns: RebalanceTurns;
+}
+
+function reportSizes({ queue, turns }: Sized, metrics: Metrics): void {
+  metrics.gauge({
+    name: "clusternet_scheduler_rebalances_running",
+    help: "Subscriptions of which a plan is being carried out",
+    collect: () => turns.moving,
+  });
   for (const place of ["active", "backoff", "unschedulable"] as const) {
     metrics.gauge({
       name: `clusternet_scheduler_queue_${place}`,
@@ -222,6 +232,11 @@ function reportQueueSizes(queue: SchedulingQueue, metrics: Metrics): void {
       collect: () => queue.sizes[place],
     });
   }
+}
+
+/** Something of it moves, or may have to. */
+function mayBeHeld({ spec, status }: Subscription): boolean {
+  return spec.failover?.enabled === true || status?.rebalance?.phase === "CarryingOut";
 }
 
 /** Somebody asks for a rebalance. */

@@ -58,10 +58,15 @@ function startedBy(decision: Decision | undefined): number {
   return decision?.type === "bound" ? (decision.failover?.started ?? 0) : 0;
 }
 
+/** What is tolerated for longer is looked at on the way: clocks may disagree. */
+const FAILOVER_LOOK_MS_MAX = 5 * 60_000;
+
 /** How long until time alone changes what is decided; undefined: it does not. */
 export function lookAgainDelayMs(decision: Decision, now: number): number | undefined {
   if (decision.type !== "bound") return undefined;
-  const at = Math.min(decision.failover?.lookAgainAt ?? Infinity, decision.rebalance?.lookAgainAt ?? Infinity);
+  const { failover, rebalance } = decision;
+  const failoverAt = failover?.lookAgainAt === undefined ? Infinity : Math.min(failover.lookAgainAt, now + FAILOVER_LOOK_MS_MAX);
+  const at = Math.min(failoverAt, rebalance?.lookAgainAt ?? Infinity);
   return Number.isFinite(at) ? Math.max(0, at - now) : undefined;
 }
 

@@ -46,9 +46,10 @@ export function betterDivision(subscription: Subscription, input: DivisionInput)
   for (const need of needs.filter(isDivisible)) {
     const left: Capacities = { of: (key, feed) => room.of(key, capacities.of(key, feed)) };
     const target = divideAnew(subscription, need, { ...input, capacities: left, clusters, away });
-    const judged = target === undefined ? undefined : judge(subscription, need, { ...input, capacities: left, target });
+    const judged = typeof target === "string" ? undefined : judge(subscription, need, { ...input, capacities: left, target });
     if (judged === undefined && replacements.length > 0) return undefined;
-    if (judged === undefined || target === undefined) continue;
+    if (typeof target === "string") reasons.push(`${need.feed} cannot be divided anew: ${target}`);
+    if (judged === undefined || typeof target === "string") continue;
     reasons.push(...judged.reasons);
     if (judged.moves.length === 0) continue;
     moves.push(...judged.moves);
@@ -77,13 +78,13 @@ interface AnewInput extends DivisionInput {
   readonly away: ReadonlySet<string>;
 }
 
-/** undefined: it would not all be placed. */
-function divideAnew(subscription: Subscription, { feed }: Divisible, input: AnewInput): Target | undefined {
+/** Or why it would not all be placed. */
+function divideAnew(subscription: Subscription, { feed }: Divisible, input: AnewInput): Target | string {
   const { capacities, clusters, away, snapshot } = input;
   const previous = previousOf(subscription);
   const all = subscription.status?.replicas?.[feed] ?? [];
-  const gives = (key: string): boolean => takesPart(subscription, feed, { ...input, key });
-  const emptied = clusters.map((key) => (gives(key) ? 0 : previous(feed, key)));
+  const giving = new Set(clusters.filter((key) => takesPart(subscription, feed, { ...input, key })));
+  const emptied = clusters.map((key) => (giving.has(key) ? 0 : previous(feed, key)));
   const decision = schedule(
     { ...subscription, status: { ...subscription.status, bindingClusters: clusters, replicas: { [feed]: emptied } } },
     {
@@ -91,14 +92,14 @@ function divideAnew(subscription: Subscription, { feed }: Divisible, input: Anew
       snapshot: snapshotWithout(snapshot, away),
       existing: [],
       needs: (input.needs ?? []).map((need) => onlyOf(need, { feed, desiredReplicas: sum(all) })),
-      capacities: { of: (key, of) => whole(capacities, { key, feed: of, previous, isEmptied: gives(key) }) },
+      capacities: { of: (key, of) => whole(capacities, { key, feed: of, previous, isEmptied: giving.has(key) }) },
     },
   );
-  if (decision.type !== "bound") return undefined;
+  if (decision.type !== "bound") return decision.message;
   const shares = decision.replicas?.[feed] ?? [];
   const target = new Map(decision.clusters.map((key, index) => [key, shares[index] ?? 0]));
   for (const key of subscription.status?.bindingClusters ?? []) if (!target.has(key)) target.set(key, 0);
-  return sum([...target.values()]) === sum(all) ? target : undefined;
+  return sum([...target.values()]) === sum(all) ? target : (decision.shortfall?.message ?? "not every replica would be placed");
 }
 
 /** The others are not divided: they stay what they are. */
@@ -125,7 +126,9 @@ interface PartInput extends PlanInput {
   readonly key: string;
 }
 
+/** It works, says what fits, and is not being emptied for somebody of higher priority. */
 function takesPart(subscription: Subscription, feed: string, { key, capacities = noCapacities, ...input }: PartInput): boolean {
+  if (input.limits?.of(key, feed) !== undefined) return false;
   return capacities.of(key, feed)?.type === "fits" && isFit(subscription, { key, ...input });
 }
 
@@ -142,7 +145,7 @@ function judge(subscription: Subscription, { feed }: Divisible, input: JudgeInpu
   if (moves.length === 0) return { moves, reasons: [] };
   const isAllowed = moves.every(
     ({ from, to }) =>
-      takesPart(subscription, feed, { ...input, key: from }) && isReceiver(subscription, feed, { ...input, key: to }),
+      takesPart(subscription, feed, { ...input, key: from }) && isReceiver(subscription, feed, { ...input, key: to, previous }),
   );
   if (!isAllowed) return undefined;
   const moved = sum(moves.map(({ replicas }) => replicas));
@@ -157,10 +160,10 @@ function judge(subscription: Subscription, { feed }: Divisible, input: JudgeInpu
 }
 
 /** What it has already works there. */
-function isReceiver(subscription: Subscription, feed: string, input: PartInput): boolean {
+function isReceiver(subscription: Subscription, feed: string, input: PartInput & { readonly previous: Previous }): boolean {
   if (!takesPart(subscription, feed, input)) return false;
   const cluster = input.snapshot.get(input.key);
-  return previousOf(subscription)(feed, input.key) === 0 || (cluster !== undefined && isAvailableIn(subscription, cluster));
+  return input.previous(feed, input.key) === 0 || (cluster !== undefined && isAvailableIn(subscription, cluster));
 }
 
 function betterBy(subscription: Subscription, feed: string, input: JudgeInput): string | undefined {

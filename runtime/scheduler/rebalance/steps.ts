@@ -117,7 +117,8 @@ function clustersAtOnce({ status }: Subscription, { maxMovePercent }: RebalanceS
   return Math.max(1, Math.floor(((status?.bindingClusters?.length ?? 0) * maxMovePercent) / 100));
 }
 
-function roomOf(key: string, feed: string, { capacities = noCapacities }: StepInput): number {
+function roomOf(key: string, feed: string, { capacities = noCapacities, limits }: StepInput): number {
+  if (limits?.of(key, feed) !== undefined) return 0;
   const answer = capacities.of(key, feed);
   return answer?.type === "fits" ? answer.replicas : 0;
 }
