@@ -35,6 +35,8 @@ interface RebalanceStory {
   readonly minutes?: readonly (string | Readonly<Record<string, ClusterStory>>)[];
   /** Clusters in which nothing becomes Available. */
   readonly broken?: readonly string[];
+  /** Clusters in which it has to give room to somebody of higher priority. */
+  readonly gives?: readonly string[];
   readonly held?: string;
   readonly busy?: boolean;
 }
@@ -106,7 +108,7 @@ class World {
         { ...rest, labels: { fleet: "yes", ...labels } },
       ]),
     );
-    const { held } = this.story;
+    const { held, gives = [] } = this.story;
     const decision = scheduleWithRebalance(this.subscription, {
       snapshot: takeSnapshot(clustersOf({ clusters, subscription: {} })),
       profile: defaultProfile("default"),
@@ -117,6 +119,10 @@ class World {
           if (room === "silent") return { type: "silent", reason: "it did not answer" };
           return { type: "fits", replicas: Math.max(0, room - this.shareOf(key)) };
         },
+      },
+      limits: {
+        of: (key) =>
+          gives.includes(key.split("/")[0] ?? "") ? { max: this.shareOf(key), by: "shop/more (priority 100)" } : undefined,
       },
       now: this.now,
       fleet: { notBefore: 0, free: 10, nextAt: this.now, ...(held === undefined ? {} : { held }) },
