@@ -1,7 +1,7 @@
 // From "submitted on the parent" to "in the child", and what it costs: a real parent, the real scheduler and controller-manager as
 // processes, the delivery controllers of the real agent for every child. Only a child's own API is a light stand-in (delivery-child.ts).
 
-import { fork, spawn, type ChildProcess } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,16 +9,17 @@ import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { labels, namespaces } from "#api/names.ts";
-import { crdObjects } from "#install/crds.ts";
-import { MALLOC_ARENAS_MAX, NODE_OPTIONS } from "#install/deployment.ts";
-import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
+import { Namespace } from "#kube/builtin-kinds.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connectKubeconfig } from "#kube/connection.ts";
 import { startControlPlane, type ControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
+import type { OwnedProcess } from "#test/framework/owned-directory.ts";
 import type { AgentsConfig } from "./delivery-agents.ts";
 import { startLightChildren, type LightChildren } from "./delivery-child.ts";
 import { processUse } from "./proxy-processes.ts";
+import { installKinds, startComponent, STOP_MS_MAX } from "./parent-components.ts";
+import { quantile } from "./quantile.ts";
 import type { Measurement } from "./run.ts";
 
 const CHILDREN = 100;
@@ -34,6 +35,7 @@ const DELIVERED_MS_MAX = 60_000;
 /** Ten thousand Descriptions at five writes each: what the parent takes for them on two cores. */
 const MANY_MS_MAX = 1_800_000;
 const SHOP = "shop";
+const COMPONENTS = ["scheduler", "controller-manager"] as const;
 
 interface Bed {
   readonly controlPlane: ControlPlane;
@@ -167,27 +169,11 @@ async function startBed(stack: AsyncDisposableStack): Promise<Bed> {
     arrivals.set(key, known);
     if (!known.has(child)) known.set(child, atMs);
   };
-  await install(parent, signal);
+  await installKinds(parent, [namespaces.system, namespaces.reserved, SHOP], signal);
   const names = Array.from({ length: CHILDREN }, (_, index) => `child-${String(index)}`);
   for (const [index, name] of names.entries()) await addCluster(parent, { name, index }, signal);
   const components = await startComponents(controlPlane, { light, names, stack });
   return { controlPlane, parent, signal, arrivals, components };
-}
-
-async function install(parent: Client, signal: AbortSignal): Promise<void> {
-  const manager = { fieldManager: "bench", force: true };
-  for (const crd of crdObjects())
-    await parent.apply(CustomResourceDefinition, crd as unknown as CustomResourceDefinition, manager, signal);
-  for (const name of [namespaces.system, namespaces.reserved, SHOP])
-    await parent.apply(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name } }, manager, signal);
-  await eventually("our kinds are served", async () => {
-    await Promise.all([
-      parent.list(Subscription, {}, signal),
-      parent.list(ManagedCluster, {}, signal),
-      parent.list(Manifest, {}, signal),
-    ]);
-    return true;
-  });
 }
 
 async function addCluster(
@@ -217,7 +203,7 @@ async function addCluster(
 }
 
 async function startComponents(
-  { adminKubeconfig }: ControlPlane,
+  controlPlane: ControlPlane,
   {
     light,
     names,
@@ -225,39 +211,28 @@ async function startComponents(
   }: { readonly light: LightChildren; readonly names: readonly string[]; readonly stack: AsyncDisposableStack },
 ): Promise<Components> {
   const config: AgentsConfig = {
-    kubeconfig: adminKubeconfig,
+    kubeconfig: controlPlane.adminKubeconfig,
     children: names.map((name) => ({ name, server: light.serverOf(name) })),
   };
-  const running = new Map<string, ChildProcess>();
-  const component = (name: string): ChildProcess => {
-    const main = join(import.meta.dirname, "../../runtime/main.ts");
-    const flags = [`--kubeconfig=${adminKubeconfig}`, "--leader-elect=false", "--health-port=0", "--log-level=warn"];
-    return spawn(process.execPath, [...NODE_OPTIONS.split(" "), main, name, ...flags], {
-      stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, MALLOC_ARENA_MAX: MALLOC_ARENAS_MAX },
-    });
-  };
+  const components = new Map<string, OwnedProcess>();
+  let agents: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    for (const name of ["scheduler", "controller-manager"]) running.set(name, component(name));
-    const agents = fork(join(import.meta.dirname, "delivery-agents.ts"), [JSON.stringify(config)], {
+    for (const name of COMPONENTS) components.set(name, await startComponent(controlPlane, { name }));
+    // They end when the channel to us does.
+    agents = fork(join(import.meta.dirname, "delivery-agents.ts"), [JSON.stringify(config)], {
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });
-    running.set("agents", agents);
     await once(agents, "message");
   };
   const stop = async (): Promise<void> => {
-    await Promise.all(
-      [...running.values()].map(async (process) => {
-        if (process.exitCode !== null || process.signalCode !== null) return;
-        process.kill("SIGTERM");
-        await once(process, "exit");
-      }),
-    );
-    running.clear();
+    await Promise.all([...components.values()].map((component) => component.stop(STOP_MS_MAX)));
+    if (agents === undefined || agents.exitCode !== null || agents.signalCode !== null) return;
+    agents.kill("SIGTERM");
+    await once(agents, "exit");
   };
   stack.defer(stop);
   await start();
-  const pidOf = (name: string) => (): number => running.get(name)?.pid ?? 0;
+  const pidOf = (name: string) => (): number => components.get(name)?.pid ?? 0;
   return {
     pids: { scheduler: pidOf("scheduler"), "controller-manager": pidOf("controller-manager") },
     restart: async () => {
@@ -361,8 +336,4 @@ async function metricsOf({ controlPlane }: Bed): Promise<readonly Sample[]> {
     const pairs = [...own.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = "", text = ""]) => [key, text]);
     return [{ name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) }];
   });
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
