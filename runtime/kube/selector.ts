@@ -7,17 +7,29 @@ type Labels = Readonly<Record<string, string>>;
 
 /** As in Kubernetes: an absent selector matches nothing, an empty one everything. */
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
-  return matcherOf(selector)(labels);
+  return selector !== undefined && holdsAll(partsOf(selector), labels ?? {});
 }
 
 /** The same for one selector and many objects. */
 export function matcherOf(selector: LabelSelector | undefined): (labels: Labels | undefined) => boolean {
   if (selector === undefined) return () => false;
-  const { matchLabels = {}, matchExpressions = [] } = selector;
-  const equalities = Object.entries(matchLabels);
-  return (labels = {}) =>
-    equalities.every(([key, value]) => valueOf(labels, key) === value) &&
-    matchExpressions.every((requirement) => matchesRequirement(requirement, labels));
+  const parts = partsOf(selector);
+  return (labels = {}) => holdsAll(parts, labels);
+}
+
+interface SelectorParts {
+  readonly equalities: readonly (readonly [key: string, value: string])[];
+  readonly matchExpressions: readonly LabelSelectorRequirement[];
+}
+
+function partsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelector): SelectorParts {
+  return { equalities: Object.entries(matchLabels), matchExpressions };
+}
+
+function holdsAll({ equalities, matchExpressions }: SelectorParts, labels: Labels): boolean {
+  for (const [key, value] of equalities) if (valueOf(labels, key) !== value) return false;
+  for (const requirement of matchExpressions) if (!matchesRequirement(requirement, labels)) return false;
+  return true;
 }
 
 function matchesRequirement({ key, operator, values = [] }: LabelSelectorRequirement, labels: Labels): boolean {

@@ -9,7 +9,7 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { QUESTION_FEEDS_MAX, type PredictAnswer, type PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import type { Change } from "#kube/informer.ts";
 import { keyTextOf } from "#kube/object.ts";
-import { matchesSelector } from "#kube/selector.ts";
+import { matcherOf } from "#kube/selector.ts";
 import { createSlots } from "#kube/slots.ts";
 import { abortable, childController } from "#std/abort.ts";
 import type { Clock } from "#std/clock.ts";
@@ -47,8 +47,13 @@ interface CapacityClientOptions extends CapacityLimits {
 
 interface Asked {
   readonly cluster: ManagedCluster;
+  /** Of the cluster. */
+  readonly key: string;
   readonly question: Question;
 }
+
+/** By question, then by cluster. */
+type Answers = ReadonlyMap<Question, ReadonlyMap<string, CapacityAnswer>>;
 
 /** More wait for nothing: the time limit would end them. */
 const WAITING_MAX = 100_000;
@@ -95,11 +100,14 @@ export class CapacityClient {
     if (!isDividedByCapacity(subscription)) return noCapacities;
     const questions = questionsOf(subscription, needs);
     if (questions.length === 0) return noCapacities;
-    const asked = clusters.filter((cluster) => isSelected(subscription, cluster));
+    const asked = clusters.filter(isSelectedBy(subscription));
     const { clock } = this.#options;
     const startedAt = clock.monotonic();
     const answers = await this.#round(
-      asked.flatMap((cluster) => questions.map((question) => ({ cluster, question }))),
+      asked.flatMap((cluster) => {
+        const key = keyTextOf(cluster);
+        return questions.map((question) => ({ cluster, key, question }));
+      }),
       signal,
     );
     this.#seconds.observe((clock.monotonic() - startedAt) / 1_000);
@@ -110,7 +118,7 @@ export class CapacityClient {
     return {
       of: (cluster, feed) => {
         const question = byFeed.get(feed);
-        const answer = question === undefined ? undefined : answers.get(wayOf(cluster, question));
+        const answer = question === undefined ? undefined : answers.get(question)?.get(cluster);
         if (question === undefined || answer === undefined) return undefined;
         const held = this.#options.heldAgainst?.({ key, priority }, cluster) ?? [];
         return this.#ledger.unreserved({ cluster, request: question.request, nowMs: clock.monotonic(), asker, held }, answer);
@@ -145,13 +153,12 @@ export class CapacityClient {
     }
   };
 
-  async #round(asked: readonly Asked[], signal: AbortSignal): Promise<ReadonlyMap<string, CapacityAnswer>> {
+  async #round(asked: readonly Asked[], signal: AbortSignal): Promise<Answers> {
     const { clock, timeoutMs } = this.#options;
-    const answers = new Map<string, CapacityAnswer>();
-    const due = asked.filter(({ cluster, question }) => {
-      const key = keyTextOf(cluster);
+    const answers = new Map(asked.map(({ question }) => [question, new Map<string, CapacityAnswer>()]));
+    const due = asked.filter(({ key, question }) => {
       const answer = this.#ledger.fresh(key, question, clock.monotonic());
-      if (answer !== undefined) answers.set(wayOf(key, question), answer);
+      if (answer !== undefined) answers.get(question)?.set(key, answer);
       return answer === undefined;
     });
     if (due.length === 0) return answers;
@@ -160,7 +167,8 @@ export class CapacityClient {
       round.abort(new Error(`it did not answer within ${String(timeoutMs)} ms`));
     });
     const ask = async (one: Asked): Promise<void> => {
-      answers.set(wayOf(keyTextOf(one.cluster), one.question), await this.#once(one, round.signal));
+      const answer = await this.#once(one, round.signal);
+      answers.get(one.question)?.set(one.key, answer);
     };
     await Promise.all(due.map(ask));
     round.abort();
@@ -170,7 +178,7 @@ export class CapacityClient {
   }
 
   async #once(asked: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
-    const way = wayOf(keyTextOf(asked.cluster), asked.question);
+    const way = `${asked.key} ${asked.question.key}`;
     const joined = this.#onTheirWay.get(way);
     if (joined !== undefined) return await joined;
     const asking = this.#askOne(asked, signal).finally(() => this.#onTheirWay.delete(way));
@@ -178,13 +186,13 @@ export class CapacityClient {
     return await asking;
   }
 
-  async #askOne({ cluster, question }: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
+  async #askOne({ cluster, key, question }: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
     const { ask, clock } = this.#options;
     const askedAtMs = clock.monotonic();
     let answered: Answered;
     try {
       // Its own feeds, and those of others whose placements it may show by now.
-      const feeds = [...new Set([...question.feeds, ...this.#ledger.reservedFeeds(keyTextOf(cluster))])];
+      const feeds = [...new Set([...question.feeds, ...this.#ledger.reservedFeeds(key)])];
       const request = { ...question.request, feeds: feeds.slice(0, QUESTION_FEEDS_MAX) };
       const work = (): Promise<PredictAnswer> => abortable(ask(cluster, request, signal), signal);
       const answer = await this.#slots.use(work, signal);
@@ -194,8 +202,8 @@ export class CapacityClient {
       answered = { answer: { type: "silent", reason }, askedAtMs };
     }
     this.#questions.inc({ result: answered.answer.type });
-    this.#tell(keyTextOf(cluster), answered.answer);
-    this.#ledger.keep(keyTextOf(cluster), question, answered);
+    this.#tell(key, answered.answer);
+    this.#ledger.keep(key, question, answered);
     return answered.answer;
   }
 
@@ -210,11 +218,8 @@ export class CapacityClient {
   }
 }
 
-function isSelected({ spec }: Subscription, { metadata }: ManagedCluster): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
-  return spec.subscribers.some(({ clusterAffinity }) => matchesSelector(clusterAffinity, metadata.labels));
-}
-
-function wayOf(cluster: string, { key }: Question): string {
-  return `${cluster} ${key}`;
+function isSelectedBy({ spec }: Subscription): (cluster: ManagedCluster) => boolean {
+  const affinities = spec.subscribers.map(({ clusterAffinity }) => matcherOf(clusterAffinity));
+  return ({ metadata: { deletionTimestamp, labels } }) =>
+    deletionTimestamp === undefined && affinities.some((matches) => matches(labels));
 }

@@ -10,9 +10,10 @@
 // (LED-6) Room that is being freed for somebody is held against whoever comes after.
 
 import type { PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
-import { nanoUnits } from "#std/quantity.ts";
 import type { CapacityAnswer } from "./capacity.ts";
+import { displacementOf, NeedReader } from "./capacity-need.ts";
 import type { Question } from "./capacity-questions.ts";
+import { Reservations, type Asker } from "./capacity-reservations.ts";
 
 export interface LedgerLimits {
   readonly answerMsMax: number;
@@ -38,24 +39,9 @@ export interface Placement {
   readonly previous: number;
 }
 
-export interface Asker {
-  readonly subscription: string;
-  /** Replicas that it takes for placed: what its status says. */
-  previous(feed: string, cluster: string): number;
-}
-
-interface Reservation {
-  readonly subscription: string;
-  readonly feed: string;
-  readonly request: PredictRequest;
-  readonly replicas: number;
-  seen: number;
-  readonly atMs: number;
-}
-
 interface ClusterPage {
   readonly answers: Map<string, Answered>;
-  readonly reservations: Map<string, Reservation>;
+  readonly reservations: Reservations;
   /** Feed -> its pods that had a node when the cluster was asked last. */
   readonly placed: Map<string, number>;
 }
@@ -76,12 +62,12 @@ export interface Held {
 
 /** Of one cluster; the oldest goes. */
 const ANSWERS_MAX = 256;
-const RESERVATIONS_MAX = 1_000;
 const SHOWN_MAX = 1_000;
 
 export class CapacityLedger {
   readonly #limits: LedgerLimits;
   readonly #pages = new Map<string, ClusterPage>();
+  readonly #needs = new NeedReader();
 
   constructor(limits: LedgerLimits) {
     this.#limits = limits;
@@ -93,14 +79,7 @@ export class CapacityLedger {
 
   /** Whose placements in the cluster are held: its next answer may end that. */
   reservedFeeds(cluster: string): readonly string[] {
-    return [
-      ...new Set(
-        this.#pages
-          .get(cluster)
-          ?.reservations.values()
-          .map(({ feed }) => feed),
-      ),
-    ];
+    return this.#pages.get(cluster)?.reservations.feeds ?? [];
   }
 
   /** What the cluster said a moment ago; undefined: it has to be asked. */
@@ -113,12 +92,7 @@ export class CapacityLedger {
     const { answers, reservations, placed: shown } = this.#page(cluster);
     put(answers, { key: question.key, value: answered, max: ANSWERS_MAX });
     for (const [key, value] of Object.entries(answered.placed ?? {})) put(shown, { key, value, max: SHOWN_MAX });
-    for (const [key, reservation] of reservations) {
-      const placed = answered.placed?.[reservation.feed];
-      if (placed === undefined || reservation.atMs > answered.askedAtMs) continue;
-      reservation.seen = placed;
-      if (placed >= reservation.replicas) reservations.delete(key);
-    }
+    reservations.see(answered.placed ?? {}, answered.askedAtMs);
   }
 
   /** Something about the cluster changed: it is asked again. What was placed there stays reserved. */
@@ -131,31 +105,26 @@ export class CapacityLedger {
   }
 
   reserve({ cluster, feed, subscription, request, replicas, previous }: Placement, nowMs: number): void {
-    const key = `${subscription} ${feed}`;
-    const page = this.#page(cluster);
-    const earlier = page.reservations.get(key);
+    const { reservations, placed } = this.#page(cluster);
+    const earlier = reservations.get(subscription, feed);
     if (earlier?.replicas === replicas) return;
     // Our cache of the Subscription may be behind: what the cluster showed already is not held again.
-    const seen = earlier?.seen ?? Math.max(previous, page.placed.get(feed) ?? 0);
-    if (replicas <= seen) {
-      page.reservations.delete(key);
-      return;
-    }
-    const value = { subscription, feed, request, replicas, seen, atMs: nowMs };
-    put(page.reservations, { key, value, max: RESERVATIONS_MAX });
+    const seen = earlier?.seen ?? Math.max(previous, placed.get(feed) ?? 0);
+    if (replicas <= seen) reservations.delete({ subscription, feed });
+    else reservations.put({ subscription, feed, need: this.#needs.of(request), replicas, seen, atMs: nowMs });
   }
 
   /** An answer without what is reserved now. */
   unreserved({ cluster, request, nowMs, asker, held = [] }: UnreservedOptions, answer: CapacityAnswer): CapacityAnswer {
     if (answer.type !== "fits") return answer;
     const reservations = this.#pages.get(cluster)?.reservations;
-    let { replicas } = answer;
-    for (const each of held) replicas -= displaced({ ...each, seen: 0 }, request);
-    for (const [key, reservation] of reservations ?? []) {
-      if (nowMs - reservation.atMs >= this.#limits.reservationMsMax) reservations?.delete(key);
-      else replicas -= displaced(asSeenBy(asker, { cluster, reservation }), request);
-    }
-    return replicas === answer.replicas ? answer : lowered(answer, Math.max(0, replicas));
+    reservations?.forgetUntil(nowMs - this.#limits.reservationMsMax);
+    if (held.length === 0 && (reservations === undefined || reservations.size === 0)) return answer;
+    const asked = this.#needs.of(request);
+    const displacedBy = displacementOf(asked);
+    const freed = held.reduce((all, each) => all + displacedBy(this.#needs.of(each.request), Math.max(0, each.replicas)), 0);
+    const displaced = freed + (reservations?.displaced(asked, asker) ?? 0);
+    return displaced === 0 ? answer : lowered(answer, Math.max(0, answer.replicas - displaced));
   }
 
   #page(cluster: string): ClusterPage {
@@ -163,21 +132,12 @@ export class CapacityLedger {
     if (known !== undefined) return known;
     const made = {
       answers: new Map<string, Answered>(),
-      reservations: new Map<string, Reservation>(),
+      reservations: new Reservations(cluster),
       placed: new Map<string, number>(),
     };
     this.#pages.set(cluster, made);
     return made;
   }
-}
-
-/** Its last decision may not be written yet, or never: then it decides about these replicas now. */
-function asSeenBy(
-  asker: Asker,
-  { cluster, reservation }: { readonly cluster: string; readonly reservation: Reservation },
-): Reservation {
-  if (reservation.subscription !== asker.subscription) return reservation;
-  return { ...reservation, replicas: Math.min(reservation.replicas, asker.previous(reservation.feed, cluster)) };
 }
 
 function put<T>(
@@ -188,29 +148,6 @@ function put<T>(
   map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > max && oldest !== undefined) map.delete(oldest);
-}
-
-/** How many replicas of the question the room is gone for. */
-function displaced(
-  { request, replicas, seen }: Pick<Reservation, "request" | "replicas" | "seen">,
-  question: PredictRequest,
-): number {
-  const outstanding = BigInt(Math.max(0, replicas - seen));
-  const [taken, asked] = [needOf(request), needOf(question)];
-  if (asked.size === 0) return taken.size === 0 ? Number(outstanding) : 0;
-  const shares = [...asked].map(([name, amount]) => ceiling(outstanding * (taken.get(name) ?? 0n), amount));
-  return Number(shares.reduce((most, share) => (share > most ? share : most), 0n));
-}
-
-/** Resource -> nano-units; what is zero is not needed. */
-function needOf({ resources }: PredictRequest): ReadonlyMap<string, bigint> {
-  const quantities = { ...resources?.limits, ...resources?.requests };
-  const amounts = Object.entries(quantities).map(([name, quantity]) => [name, nanoUnits(String(quantity)) ?? 0n] as const);
-  return new Map(amounts.filter(([, amount]) => amount > 0n));
-}
-
-function ceiling(amount: bigint, unit: bigint): bigint {
-  return (amount + unit - 1n) / unit;
 }
 
 function lowered({ byTopology, ...answer }: Extract<CapacityAnswer, { type: "fits" }>, replicas: number): CapacityAnswer {

@@ -3,6 +3,7 @@
 import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { annotations, eventComponents, leases } from "#api/names.ts";
 import { createClient } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
@@ -88,7 +89,8 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
     const stops = [
       managedClusters.subscribe(snapshots.onCluster),
       managedClusters.subscribe(capacity.onCluster),
-      managedClusters.subscribe(wake.onCluster),
+      // Every Subscription that is there is decided below: clusters that are there need not be matched with each of them.
+      subscribeToLater(managedClusters, wake.onCluster),
       feedInventories.subscribe(wake.onInventory),
       subscriptions.subscribe(count),
       subscriptions.subscribe(scheduling.onSubscription),
@@ -166,6 +168,16 @@ function capacityLimits(options: SchedulerOptions): CapacityLimits {
     reservationMs: options.capacityReservation,
     atATimeMax: options.capacityParallel,
   };
+}
+
+/** As subscribe, but nothing is told of what is there already. */
+function subscribeToLater<T extends KubeObject>(informer: Informer<T>, listener: (change: Change<T>) => void): () => void {
+  let isLater = false;
+  const stop = informer.subscribe((change) => {
+    if (isLater) listener(change);
+  });
+  isLater = true;
+  return stop;
 }
 
 interface Wakers {

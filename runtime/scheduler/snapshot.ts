@@ -48,7 +48,12 @@ export function clusterOf({ metadata, spec, status }: ManagedCluster): Cluster {
     id: spec.clusterId,
     labels: metadata.labels ?? {},
     taints: spec.taints ?? [],
-    ready: status?.conditions?.find(({ type }) => type === conditionTypes.ready)?.status ?? "Unknown",
+    ready: readyOf(status),
     isDeleting: metadata.deletionTimestamp !== undefined,
   };
+}
+
+/** Status of condition Ready; Unknown when there is none. */
+export function readyOf(status: ManagedCluster["status"]): Cluster["ready"] {
+  return status?.conditions?.find(({ type }) => type === conditionTypes.ready)?.status ?? "Unknown";
 }

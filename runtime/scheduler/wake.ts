@@ -8,27 +8,29 @@ import { findCondition } from "#kube/conditions.ts";
 import { matchesSelector } from "#kube/selector.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import type { DividingReason } from "./divide/reasons.ts";
-import { clusterOf } from "./snapshot.ts";
+import { clusterOf, type Cluster } from "./snapshot.ts";
 
 /** The versions of the cluster that matter, old and new; none for a heartbeat. */
-export function clustersToWakeFor(change: Change<ManagedCluster>): readonly ManagedCluster[] {
+export function clustersToWakeFor(change: Change<ManagedCluster>): readonly Cluster[] {
   switch (change.type) {
     case "added":
-      return [change.object];
+      return [clusterOf(change.object)];
     case "deleted":
-      return [change.previous];
-    case "updated":
-      return deepEqual(clusterOf(change.object), clusterOf(change.previous)) ? [] : [change.previous, change.object];
+      return [clusterOf(change.previous)];
+    case "updated": {
+      const [before, now] = [clusterOf(change.previous), clusterOf(change.object)];
+      return deepEqual(before, now) ? [] : [before, now];
+    }
     default:
       return change satisfies never;
   }
 }
 
 /** The cluster, when it may have other room than before: the rest of its status means nothing to who is placed. */
-export function clusterWithOtherRoom(change: Change<ManagedCluster>): ManagedCluster | undefined {
+export function clusterWithOtherRoom(change: Change<ManagedCluster>): Cluster | undefined {
   if (change.type !== "updated") return undefined;
   const { object, previous } = change;
-  return deepEqual(roomOf(object), roomOf(previous)) ? undefined : object;
+  return deepEqual(roomOf(object), roomOf(previous)) ? undefined : clusterOf(object);
 }
 
 function roomOf({ status = {} }: ManagedCluster): unknown {
@@ -50,8 +52,7 @@ const WAITING_FOR_ROOM: ReadonlySet<string> = new Set<DividingReason>([
   "AwaitingPreemption",
 ]);
 
-export function isAffected({ spec, status }: Subscription, cluster: ManagedCluster): boolean {
-  const { key, labels } = clusterOf(cluster);
+export function isAffected({ spec, status }: Subscription, { key, labels }: Pick<Cluster, "key" | "labels">): boolean {
   return (
     spec.subscribers.some(({ clusterAffinity }) => matchesSelector(clusterAffinity, labels)) ||
     status?.bindingClusters?.includes(key) === true

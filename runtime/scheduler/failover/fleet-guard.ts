@@ -4,7 +4,7 @@
 // at most one more minute's worth of evictions begins.
 
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
-import { clusterOf } from "#scheduler/snapshot.ts";
+import { readyOf } from "#scheduler/snapshot.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -32,8 +32,8 @@ export interface FleetView {
 }
 
 export function holdOf(clusters: readonly ManagedCluster[], limits: FleetLimits): string | undefined {
-  const counted = clusters.map(clusterOf).filter(({ isDeleting }) => !isDeleting);
-  const silent = counted.filter(({ ready }) => ready === "Unknown").length;
+  const counted = clusters.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const silent = counted.filter(({ status }) => readyOf(status) === "Unknown").length;
   const isOver = silent * 100 > limits.silentPercentMax * counted.length;
   if (!isOver || silent < limits.silentClustersMin) return undefined;
   return `${String(silent)} of ${String(counted.length)} clusters are silent`;
