@@ -4,7 +4,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { ClusterRoomKeeper, type ResourceQuota } from "#agent/cluster-room.ts";
+import { ClusterRoomKeeper, type CsiNode, type ResourceQuota, type StorageClass } from "#agent/cluster-room.ts";
 import { CountedPods } from "#agent/counted-pod.ts";
 import { createPredictor, type Predictor } from "#agent/predictor.ts";
 import type { ResourceType } from "#api/meta.ts";
@@ -28,6 +28,10 @@ const ResourceQuotas: ResourceType<ResourceQuota> = {
   plural: "resourcequotas",
   scope: "Namespaced",
 };
+
+const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
+const CsiNodes: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
+const StorageClasses: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
 
 export async function startCapacityChildren(names: readonly string[]): Promise<CapacityChildren> {
   const predictors = new Map(names.map((name) => [name, predictorOf(name)]));
@@ -65,6 +69,8 @@ function predictorOf(child: string): Predictor {
   const room = new ClusterRoomKeeper({
     nodes,
     pods: createStubInformer(CountedPods),
+    csiNodes: createStubInformer(CsiNodes),
+    storageClasses: createStubInformer(StorageClasses),
     quotas: createStubInformer(ResourceQuotas, { namespace: ({ metadata }) => [metadata.namespace ?? ""] }),
   });
   return createPredictor({ room, delivered: () => [] });
