@@ -21,8 +21,8 @@ function decide(desiredReplicas: number, tolerated: number, silent: readonly str
       schedulingStrategy: "Dividing",
       dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy: "Spread" } },
       feeds: [{ apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name: "web" }],
-      bound: ["a"],
-      replicas: { [feed]: [2] },
+      bound: ["a", "away"],
+      replicas: { [feed]: [2, 0] },
     },
   });
   const silentKeys = ["d/d", "away/away", ...silent.map((name) => `${name}/${name}`)];
@@ -40,7 +40,7 @@ function decide(desiredReplicas: number, tolerated: number, silent: readonly str
 }
 
 test("up to that share the others go on", () => {
-  expect(decide(5, 100, ["b"])).toMatchObject({ type: "bound", replicas: { [feed]: [4, 1] } });
+  expect(decide(5, 100, ["b"])).toMatchObject({ type: "bound", replicas: { [feed]: [4, 0, 1] } });
   expect(decide(5, 25)).toMatchObject({ type: "bound" });
 });
 
@@ -55,6 +55,6 @@ test("beyond it more replicas wait, and the message says for whom; who could not
 });
 
 test("as many as run, or fewer, need nobody's answer", () => {
-  expect(decide(2, 0)).toMatchObject({ type: "bound", replicas: { [feed]: [2] } });
-  expect(decide(1, 0)).toMatchObject({ type: "bound", replicas: { [feed]: [1] } });
+  expect(decide(2, 0)).toMatchObject({ type: "bound", replicas: { [feed]: [2, 0] } });
+  expect(decide(1, 0)).toMatchObject({ type: "bound", replicas: { [feed]: [1, 0] } });
 });
