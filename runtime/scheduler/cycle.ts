@@ -95,6 +95,7 @@ export function createCycle(deps: CycleDeps): (key: string, signal: AbortSignal)
         isRetried = false,
       } = await scheduleOne({ subscription, profile, deps, measures, heldSince }, signal);
       attempt.ends(decision);
+      deps.scheduling.carriedOut?.(decision);
       if (changed) {
         measures.rebalance(decision);
         announce(subscription, { decision, deps });

@@ -8,10 +8,12 @@ import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { CapacityClient } from "#scheduler/capacity-client.ts";
 import { createCycle } from "#scheduler/cycle.ts";
-import { defaultProfile } from "#scheduler/default-plugins.ts";
+import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
 import { createGuardedScheduling } from "#scheduler/failover/guarded.ts";
 import { defaultFleetLimits } from "#scheduler/failover/fleet-guard.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
+import type { Plugin } from "#scheduler/plugin.ts";
+import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { createPreemptingScheduling } from "#scheduler/preempt/preempting.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
@@ -57,8 +59,17 @@ const feedOf = (name: string): Subscription["spec"]["feeds"][number] => ({
   name,
 });
 
+interface SharedFleetOptions {
+  readonly perMinute?: number;
+  /** Beside those that are built in. */
+  readonly plugins?: readonly Plugin[];
+}
+
 /** Clusters by their number of cpus. */
-export function createSharedFleet(cpus: Readonly<Record<string, number>>, { perMinute = 100 } = {}): SharedFleet {
+export function createSharedFleet(
+  cpus: Readonly<Record<string, number>>,
+  { perMinute = 100, plugins = [] }: SharedFleetOptions = {},
+): SharedFleet {
   const clock = createFakeClock();
   const parent = createMemoryCluster([]);
   const apps = new Map<string, App>();
@@ -82,7 +93,7 @@ export function createSharedFleet(cpus: Readonly<Record<string, number>>, { perM
     return (cpus[cluster.split("/", 1)[0] ?? ""] ?? 0) - used;
   };
 
-  const profile = defaultProfile("default");
+  const profile = { ...defaultProfile("default"), plugins: pluginsAtTheirPoints([...plugins, ...defaultPlugins]) };
   let metrics = createMetrics();
   let stop = (): Promise<void> => Promise.resolve();
   function start(): void {

@@ -25,6 +25,8 @@ export interface GuardedScheduling {
   /** True: what waits for the fleet is decided again. */
   observe(clusters: readonly ManagedCluster[]): boolean;
   schedule(subscription: Subscription, input: ScheduleInput): Decision;
+  /** The decision was carried out. */
+  carriedOut?(decision: Decision): void;
   /** The decision was not carried out. */
   undo(decision: Decision | undefined): void;
 }

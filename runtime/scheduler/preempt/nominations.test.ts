@@ -35,16 +35,27 @@ const progress = (
 test("who gives is told how many replicas may stay, however often it is decided", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   expect([limit(memory), limit(memory)]).toEqual(Array(2).fill({ max: 7, by: "a!" }));
   expect(memory.limitsOf({ key: "other", priority: 0 }, 0)).toBeUndefined();
   // Its priority was raised since.
   expect(limit(memory, 0, 10)).toBeUndefined();
 });
 
+test("before its decision is carried out nobody is told to give, but other plans count with it", () => {
+  const memory = new Nominations();
+  memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  expect(limit(memory)).toBeUndefined();
+  expect(memory.limitsOf({ key: "low", priority: 0 }, 0, "planned")?.of(OSLO, OTHER)).toEqual({ max: 7, by: "a!" });
+  expect(held(memory, "low", 0)).toBe(3);
+});
+
 test("several take from one: what each takes adds up, and what one gives up comes back", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   memory.nominate(preemptor("b"), planOf("low", { has: 7, gives: 2 }), 1);
+  memory.confirm("b");
   expect(limit(memory)).toEqual({ max: 5, by: "a!, b!" });
   memory.end("a", 2);
   expect(limit(memory)).toEqual({ max: 8, by: "b!" });
@@ -53,7 +64,9 @@ test("several take from one: what each takes adds up, and what one gives up come
 test("what was given to who is placed by now stays given while others still wait", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   memory.nominate(preemptor("b"), planOf("low", { has: 7, gives: 2 }), 1);
+  memory.confirm("b");
   progress(memory, "a", { missing: 0, has: 4 });
   expect(limit(memory)).toEqual({ max: 5, by: "b!" });
 });
@@ -61,7 +74,9 @@ test("what was given to who is placed by now stays given while others still wait
 test("the room is held against lower priorities, and equal ones that have not waited for longer; never against itself", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   memory.nominate(preemptor("b"), planOf("low", { has: 7, gives: 2 }), 1);
+  memory.confirm("b");
   expect(held(memory, "low", 0)).toBe(5);
   expect(held(memory, "equal", 10)).toBe(5);
   expect(held(memory, "higher", 11)).toBe(0);
@@ -72,6 +87,7 @@ test("the room is held against lower priorities, and equal ones that have not wa
 test("what it has got is not held any more, nor what it found elsewhere", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   progress(memory, "a", { missing: 2, has: 2 });
   expect(held(memory, "low", 0)).toBe(2);
   progress(memory, "a", { missing: 1, has: 2 });
@@ -83,6 +99,7 @@ test("what it has got is not held any more, nor what it found elsewhere", () => 
 test("too old: nobody gives any more, and its cluster is avoided for longer than that", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   const minute = 60_000;
   expect(limit(memory, 5 * minute - 1)).toBeDefined();
   expect(limit(memory, 5 * minute)).toBeUndefined();
@@ -94,9 +111,11 @@ test("too old: nobody gives any more, and its cluster is avoided for longer than
 test("who changed waits until what was given may have arrived; who is undone does not", () => {
   const memory = new Nominations();
   memory.nominate(preemptor("a"), planOf("low", { has: 10, gives: 3 }), 0);
+  memory.confirm("a");
   memory.end("a", 100);
   expect([memory.isBarred("a", 100), memory.isBarred("a", 100 + SETTLE_MS)]).toEqual([true, false]);
   memory.nominate(preemptor("b"), planOf("low", { has: 10, gives: 3 }), 200);
+  memory.confirm("b");
   memory.undo("b");
   expect([memory.isBarred("b", 200), limit(memory, 200)]).toEqual([false, undefined]);
 });

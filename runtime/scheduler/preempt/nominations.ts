@@ -1,6 +1,7 @@
 // Room that is being freed, and for whom: the memory of the one process that leads.
 //
-//   (none) ──nominate()──▶ open ──progress(): every replica is placed──▶ (none)
+//   (none) ──nominate()──▶ planned ──confirm(): its decision was carried out──▶ open; undo() ──▶ (none)
+//                          open ──progress(): every replica is placed──▶ (none)
 //                           ├────end(): the preemptor changed or is gone──▶ (none), and for a while it may not nominate
 //                           └────it is too old──▶ (none), and its clusters are avoided for longer
 //
@@ -41,6 +42,8 @@ interface Open {
   readonly plan: Plan;
   readonly claims: readonly OpenClaim[];
   readonly at: number;
+  /** Before that nobody gives anything, but it counts for other plans. */
+  isConfirmed: boolean;
 }
 
 /** What one feed of a Subscription gives in one cluster, to all that take from it. */
@@ -78,7 +81,13 @@ export class Nominations {
   }
 
   nominate(preemptor: Preemptor, plan: Plan, now: number): void {
-    const open = { preemptor, plan, at: now, claims: plan.claims.map((claim) => ({ ...claim, left: claim.replicas })) };
+    const open = {
+      preemptor,
+      plan,
+      at: now,
+      isConfirmed: false,
+      claims: plan.claims.map((claim) => ({ ...claim, left: claim.replicas })),
+    };
     this.#open.set(preemptor.key, open);
     for (const { cluster } of open.claims) mapped(this.#byCluster, cluster, () => new Set<Open>()).add(open);
     for (const { giver, replicas } of plan.givings) {
@@ -89,6 +98,12 @@ export class Nominations {
       owed.set(preemptor.key, (owed.get(preemptor.key) ?? 0) + replicas);
       pledges.set(placeOf(giver), { share, given, owed });
     }
+  }
+
+  /** From now on who gives is told so. */
+  confirm(key: string): void {
+    const open = this.#open.get(key);
+    if (open !== undefined) open.isConfirmed = true;
   }
 
   /** Its plan, while that holds. */
@@ -151,18 +166,26 @@ export class Nominations {
   }
 
   /** How many of its replicas may stay; undefined: nobody takes any. */
-  limitsOf(giver: Pick<Preemptor, "key" | "priority">, now: number): Limits | undefined {
+  limitsOf(
+    giver: Pick<Preemptor, "key" | "priority">,
+    now: number,
+    which: "confirmed" | "planned" = "confirmed",
+  ): Limits | undefined {
     this.#expire(now);
     const pledges = this.#pledges.get(giver.key);
     if (pledges === undefined) return undefined;
-    return { of: (cluster, feed) => this.#limitOf(giver, pledges.get(placeOf({ cluster, feed }))) };
+    return { of: (cluster, feed) => this.#limitOf({ ...giver, which }, pledges.get(placeOf({ cluster, feed }))) };
   }
 
-  #limitOf({ priority }: Pick<Preemptor, "priority">, pledge: Pledge | undefined): Limit | undefined {
+  #limitOf(
+    { priority, which }: { readonly priority: number; readonly which: "confirmed" | "planned" },
+    pledge: Pledge | undefined,
+  ): Limit | undefined {
     const owed = [...(pledge?.owed ?? [])].flatMap(([key, replicas]) => {
-      const { preemptor } = this.#open.get(key) ?? {};
+      const { preemptor, isConfirmed = false } = this.#open.get(key) ?? {};
+      const isMeant = isConfirmed || which === "planned";
       // Its own priority may have been raised since.
-      return preemptor !== undefined && preemptor.priority > priority ? [{ by: preemptor.text, replicas }] : [];
+      return preemptor !== undefined && isMeant && preemptor.priority > priority ? [{ by: preemptor.text, replicas }] : [];
     });
     if (pledge === undefined || owed.length === 0) return undefined;
     const taken = owed.reduce((sum, { replicas }) => sum + replicas, pledge.given);

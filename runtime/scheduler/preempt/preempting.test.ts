@@ -2,6 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
+import type { Plugin } from "#scheduler/plugin.ts";
 import { createSharedFleet, type SharedFleet } from "#test/framework/shared-fleet.ts";
 
 const LOW = "apps/v1/Deployment/shop/low";
@@ -124,6 +125,26 @@ test("who gives in one cluster gets replicas elsewhere, where there is room", as
   expect(fleet.shares("high")).toBe("oslo=1");
   expect(fleet.shares("low")).toBe("oslo=0 rome=3");
   expect(fleet.scheduled("low")).toMatch(/3 of 4 replicas .* shop\/high \(priority 1\) took 2 /);
+});
+
+test("nobody gives anything for a decision that is not carried out", async () => {
+  let isHeld = true;
+  const night: Plugin = {
+    name: "Night",
+    permit: ({ subscription: { metadata } }) =>
+      isHeld && metadata.name === "high" ? { type: "wait", reason: "NightOnly", message: "It is day" } : { type: "allow" },
+  };
+  await using fleet = createSharedFleet({ oslo: 6 }, { plugins: [night] });
+  fleet.add("low", { replicas: 4, cpu: 1 });
+  await fleet.settle(5);
+  fleet.follow();
+  await fleet.settle(70);
+  fleet.add("high", { priority: 1, replicas: 4, cpu: 1 });
+  await fleet.settle(60);
+  expect([fleet.scheduled("high"), fleet.shares("low")]).toEqual(["False NightOnly: It is day", "oslo=4"]);
+  isHeld = false;
+  await fleet.settle(20);
+  expect([fleet.shares("high"), fleet.shares("low")]).toEqual(["oslo=2", "oslo=2"]);
 });
 
 test("PreemptNever waits, whatever its priority", async () => {

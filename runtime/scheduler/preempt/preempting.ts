@@ -46,6 +46,9 @@ export function createPreemptingScheduling(deps: PreemptingDeps): PreemptingSche
     },
     observe: (clusters) => scheduling.observe(clusters),
     schedule: (subscription, input) => preempting.schedule(subscription, input),
+    carriedOut: (decision) => {
+      preempting.carriedOut(decision);
+    },
     undo: (decision) => {
       scheduling.undo(decision);
       preempting.undo(decision);
@@ -96,6 +99,18 @@ class Preempting {
     const reported = { ...decision, ...shortfall, preemption };
     if (preemption.isNew === true) this.#made.set(reported, { key: giver.key, at: now });
     return reported;
+  }
+
+  /** Who gives is told so. */
+  carriedOut(decision: Decision): void {
+    const made = this.#made.get(decision);
+    const plan = decision.type === "bound" ? decision.preemption?.waitsFor : undefined;
+    if (made === undefined || plan === undefined) return;
+    this.nominations.confirm(made.key);
+    const victims = new Set(plan.givings.map(({ giver }) => giver.subscription));
+    this.#measures.victims.inc({}, victims.size);
+    this.#measures.replicas.inc({}, replicasOf(plan));
+    for (const victim of victims) this.#deps.wake(victim);
   }
 
   /** The decision was not carried out: nobody has to give anything for it. */
@@ -161,7 +176,7 @@ class Preempting {
       givers: giversBelow(subscription.spec.priority ?? 0, {
         subscriptions: subscriptions(),
         needsOf,
-        limitsOf: (giver) => this.nominations.limitsOf(giver, now),
+        limitsOf: (giver) => this.nominations.limitsOf(giver, now, "planned"),
       }),
       replicasMax: this.#budget.free(now),
       avoided: this.nominations.avoidedBy(key, now),
@@ -172,8 +187,7 @@ class Preempting {
   }
 
   #nominate(subscription: Subscription, plan: Plan): void {
-    const { clock, wake } = this.#deps;
-    const now = clock.monotonic();
+    const now = this.#deps.clock.monotonic();
     const { metadata, spec } = subscription;
     const preemptor = {
       key: keyTextOf(subscription),
@@ -183,10 +197,6 @@ class Preempting {
     };
     this.nominations.nominate(preemptor, plan, now);
     this.#budget.spend(replicasOf(plan), now);
-    const victims = new Set(plan.givings.map(({ giver }) => giver.subscription));
-    this.#measures.victims.inc({}, victims.size);
-    this.#measures.replicas.inc({}, replicasOf(plan));
-    for (const victim of victims) wake(victim);
   }
 }
 
