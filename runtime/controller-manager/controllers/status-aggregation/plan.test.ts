@@ -119,6 +119,22 @@ test("a cluster whose Base has other replicas than it shall have is not delivere
   expect(completed(3)).toEqual([1, "In 1 of 1 clusters"]);
 });
 
+test("a cluster that is bound again does not work there while its old Base is being removed, whatever that says", () => {
+  const story: Story = { clusters: { oslo: { delivery: "delivered", web: "Available" } } };
+  const subscription = subscriptionOf(story);
+  const report = reportOf("oslo", story.clusters["oslo"]!);
+  const deletionTimestamp = "2030-01-01T00:00:00Z";
+  const old = { ...report, base: { ...report.base!, metadata: { ...report.base!.metadata, deletionTimestamp } } };
+  const works = (each: Subscription, reported: ClusterReport): unknown =>
+    aggregate(each, { feeds: [], reports: [reported], interpreters: new Map() }, NOW).aggregatedStatuses?.[0]?.feedStatusDetails?.map(
+      ({ available, message }) => [available, message],
+    );
+  expect(works(subscription, report)).toEqual([[true, undefined]]);
+  expect(works(subscription, old)).toEqual([[false, "waiting for its Base"]]);
+  // A Subscription that is being deleted goes on telling what is still there.
+  expect(works({ ...subscription, metadata: { ...subscription.metadata, deletionTimestamp } }, old)).toEqual([[true, undefined]]);
+});
+
 test("a change of the delivery policy is delivered when the Description has it, and charts count beside objects", () => {
   const story: Story = { clusters: { oslo: { delivery: "delivered", web: "Available" } } };
   const subscription = subscriptionOf(story);

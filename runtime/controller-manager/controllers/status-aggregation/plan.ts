@@ -47,7 +47,7 @@ const REASON_CHARS_MAX = 500;
 /** Only the members that aggregation writes; the scheduler's are left as they are. */
 export function aggregate(subscription: Subscription, { feeds, reports, interpreters }: Reports, now: number): Status {
   const observedGeneration = subscription.metadata.generation ?? 0;
-  const states = reports.map((report, index) => stated(subscription, { report, index }, interpreters));
+  const states = reports.map((each, index) => stated(subscription, { report: ofNow(subscription, each), index }, interpreters));
   const aggregatedStatuses = subscription.spec.feeds.map((feed, index) => aggregateFeed(feed, index, states));
   const completed = states.filter(isComplete);
   const conditions = [
@@ -70,6 +70,15 @@ type ClusterState =
   | { readonly type: "delivered" }
   | { readonly type: "progressing"; readonly message: string }
   | { readonly type: "failed"; readonly message: string };
+
+/**
+ * A cluster that was left and is bound again: until its old Base is gone, what that says is about objects that are being removed. Who
+ * took it for the new copy would remove the one that stood in.
+ */
+function ofNow({ metadata }: Subscription, report: ClusterReport): ClusterReport {
+  const isOld = report.base?.metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp === undefined;
+  return isOld ? { ...report, base: undefined, descriptions: [] } : report;
+}
 
 interface Stated {
   readonly report: ClusterReport;
