@@ -99,24 +99,20 @@ function nextOf(
   const cluster = input.snapshot.get(key);
   if (cluster === undefined || cluster.isDeleting || !isSelected(subscription, cluster)) return "drop";
   if (!settings.enabled && phase !== "Left") return "drop";
-  if (phase === "Returning") return to.some((each) => works(each, { subscription, input })) && bound.has(key) ? "keep" : "drop";
+  const isServing = (each: string): boolean => bound.has(each) && !isDue(each, { subscription, input });
+  // Silent once more is not lost once more: that takes its whole toleration, as for every other cluster.
+  if (phase === "Returning") return bound.has(key) && to.some(isServing) ? "keep" : "drop";
   if (!isRecovered(subscription, cluster)) return "keep";
   if (!settings.enabled) return "drop";
   if (settings.afterRecovery === "MoveBack") return "return";
   const moving = new Set(known.map((each) => each.cluster));
-  const standsIn = (each: string): boolean => bound.has(each) && !moving.has(each) && !isDue(each, { subscription, input });
-  return to.some(standsIn) ? "keep" : "drop";
-}
-
-function works(key: string, { subscription, input }: Pick<Context, "subscription" | "input">): boolean {
-  const cluster = input.snapshot.get(key);
-  return cluster !== undefined && !cluster.isDeleting && isRecovered(subscription, cluster);
+  return to.some((each) => isServing(each) && !moving.has(each)) ? "keep" : "drop";
 }
 
 function isDue(key: string, { subscription, input }: Pick<Context, "subscription" | "input">): boolean {
   const { snapshot, now, fleet } = input;
   const cluster = snapshot.get(key);
-  if (cluster === undefined) return true;
+  if (cluster === undefined || cluster.isDeleting) return true;
   return fleet.held === undefined && dueOf(subscription, cluster, { now, notBefore: fleet.notBefore }).type === "due";
 }
 
@@ -133,26 +129,34 @@ interface Standing {
 
 /** MoveBack: a Replication gives back the clusters that were bound instead, a Dividing divides anew. */
 function returnTo({ moves, returning }: Kept, context: Context): Standing {
-  const { subscription, input, bound } = context;
-  if (returning.length === 0) return { moves, isAnew: false, events: [] };
-  const isAnew = subscription.spec.schedulingStrategy === "Dividing";
-  const given = returning.flatMap(({ cluster, to = [] }): Move[] => {
-    const since = rfc3339(input.now);
-    const instead = isAnew ? [] : to.filter((each) => bound.has(each) && !moves.some((move) => move.cluster === each));
-    return instead.map((each) => ({
-      cluster: each,
-      phase: "Returning",
-      since,
-      to: [cluster],
-      reason: "what it stood in for works again",
-    }));
-  });
-  const next = [...moves, ...given];
-  const decision = decideWithout(next, context, isAnew);
-  const goBack = decision.type === "bound" && returning.every(({ cluster }) => decision.clusters.includes(cluster));
-  if (!goBack) return { moves: [...moves, ...returning], isAnew: false, events: [] };
-  const events = returning.map(({ cluster }) => event("failover", `${cluster} works again and gets its work back`));
-  return { moves: next, isAnew, events };
+  const isDividing = context.subscription.spec.schedulingStrategy === "Dividing";
+  let standing: Standing = { moves: [...moves, ...returning], isAnew: false, events: [] };
+  let back: readonly Move[] = [];
+  // One after the other: who cannot return yet keeps nobody else away.
+  for (const one of returning) {
+    const trial = [...back, one];
+    const away = [...moves, ...returning.filter((move) => !trial.includes(move))];
+    const next = [...away, ...(isDividing ? [] : givenBack(trial, away, context))];
+    const decision = decideWithout(next, context, isDividing);
+    if (decision.type !== "bound" || !trial.every(({ cluster }) => decision.clusters.includes(cluster))) continue;
+    back = trial;
+    const events = back.map(({ cluster }) => event("failover", `${cluster} works again and gets its work back`));
+    standing = { moves: next, isAnew: isDividing, events };
+  }
+  return standing;
+}
+
+/** Clusters that stood in: each once, with all that it stood in for. */
+function givenBack(back: readonly Move[], away: readonly Move[], { input, bound }: Context): readonly Move[] {
+  const instead = new Set(back.flatMap(({ to = [] }) => to).filter((key) => bound.has(key)));
+  for (const { cluster } of away) instead.delete(cluster);
+  return [...instead].map((cluster) => ({
+    cluster,
+    phase: "Returning",
+    since: rfc3339(input.now),
+    to: back.filter(({ to = [] }) => to.includes(cluster)).map((move) => move.cluster),
+    reason: "what it stood in for works again",
+  }));
 }
 
 interface Begun extends Standing {
@@ -225,12 +229,11 @@ function leave({ key }: Cluster, { state, reason, noted }: Leave, context: Conte
 }
 
 function conclude(state: Begun, context: Context): Decision {
-  const { subscription, bound } = context;
+  const { subscription } = context;
   const decision = decideWithout(state.moves, context, state.isAnew);
   // It waits for something, or cannot be done: bindings stay, and with them what is being left.
   if (decision.type !== "bound") return decision;
-  const added = decision.clusters.filter((key) => !bound.has(key));
-  const concluded = state.moves.map((move) => concludeOne(move, { decision, added }, context));
+  const concluded = state.moves.map((move) => concludeOne(move, { decision, state }, context));
   const leaving = concluded.filter(({ isKept }) => isKept).map(({ move }) => move.cluster);
   const ended = concluded.filter(({ ended: why }) => why !== undefined);
   const times = [...state.lookAgainAt, ...concluded.flatMap(({ until }) => until ?? [])];
@@ -264,11 +267,10 @@ interface Concluded {
 
 interface Replacing {
   readonly decision: BoundDecision;
-  /** Bound with this decision. */
-  readonly added: readonly string[];
+  readonly state: Begun;
 }
 
-function concludeOne(known: Move, { decision, added }: Replacing, context: Context): Concluded {
+function concludeOne(known: Move, replacing: Replacing, context: Context): Concluded {
   const { input, settings, bound } = context;
   const { cluster, phase, reason } = known;
   const text = (verdict: ClusterVerdict["verdict"]): ClusterVerdict => ({ cluster, verdict });
@@ -277,10 +279,11 @@ function concludeOne(known: Move, { decision, added }: Replacing, context: Conte
     const verdict = text({ type: "reject", plugin: "Failover", reason: `its work left it: ${reason}` });
     return { move, verdict, isKept: false, isOver: false };
   }
-  const to = [...new Set([...(known.to ?? []), ...added])].filter((key) => decision.clusters.includes(key)).toSorted();
+  const to = takersOf(known, replacing, context);
   const { to: _before, ...rest } = known;
   const move: Move = to.length === 0 ? rest : { ...rest, to };
-  const until = Date.parse(move.since) + settings.gracefulTimeoutSeconds * 1_000;
+  // While all was silent, nothing could become Available: that time does not count.
+  const until = Math.max(Date.parse(move.since), input.fleet.notBefore) + settings.gracefulTimeoutSeconds * 1_000;
   const ended = endOf(move, until, context);
   if (ended === undefined) {
     const despite = phase === "Leaving" ? reason : `${reason}: ${to.join(", ")}`;
@@ -293,14 +296,29 @@ function concludeOne(known: Move, { decision, added }: Replacing, context: Conte
   return { move: left, verdict, isKept: false, isOver: phase === "Returning", ended };
 }
 
+/** Who took over; and who does for those of them that are left themselves. */
+function takersOf(
+  { cluster, phase, to = [] }: Move,
+  { decision, state: { moves, isAnew } }: Replacing,
+  context: Context,
+): readonly string[] {
+  const still = to.filter((key) => decision.clusters.includes(key));
+  if (phase === "Returning" || still.length === to.length) return still;
+  const others = moves.filter((move) => move.cluster !== cluster);
+  const before = decideWithout(others, context, isAnew);
+  const further = before.type === "bound" ? compare(before, decision).takers : [];
+  return [...new Set([...still, ...further])].toSorted();
+}
+
 /** Why it may be unbound now; undefined: not yet. */
 function endOf({ phase, to = [], reason }: Move, until: number, { subscription, input, settings }: Context): string | undefined {
   const { snapshot, fleet, now } = input;
-  if (fleet.held !== undefined && phase === "Leaving") return undefined;
+  if (fleet.held !== undefined) return undefined;
   if (settings.eviction === "Immediate" && phase === "Leaving") return reason;
   const isReady = to.every((key) => {
     const cluster = snapshot.get(key);
-    return cluster !== undefined && isAvailableIn(subscription, cluster);
+    // A silent one said so before.
+    return cluster !== undefined && isRecovered(subscription, cluster) && isAvailableIn(subscription, cluster);
   });
   if (isReady) return to.length === 0 ? reason : `${reason}; ${to.join(", ")} took over`;
   if (now < until || phase === "Returning") return undefined;
