@@ -207,3 +207,19 @@ test("upstream's vector of fewer replicas holds: 18 in [3, 6, 9], two fewer, is 
   const rules: CapacityRules = { strategy: "Spread", constraints: [], minClusters: 0 };
   expect(sharesOf(divide({ desired: 16, clusters, rules }))).toEqual([3, 5, 8]);
 });
+
+test("a large fleet in which every cluster is a place of its own is divided at once", () => {
+  const hosts = Array.from({ length: 3_000 }, (_, index): Capable => {
+    const key = `c-${String(index)}`;
+    return { key, labels: { host: key }, score: 0, previous: index % 3, capacity: { type: "fits", replicas: 10 } };
+  });
+  const constraints: Constraint[] = [{ topologyKey: "host", maxSkew: 1, isHard: true }];
+  const startedAt = performance.now();
+  const shares = sharesOf(
+    divide({ desired: 8_999, clusters: hosts, rules: { strategy: "Spread", constraints, minClusters: 0 } }),
+  );
+  expect(sum(shares)).toBe(8_999);
+  expect(shares.filter((replicas) => replicas !== 3)).toEqual([2]);
+  // The Lease of the leader is renewed every few seconds, by the same thread.
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});

@@ -7,11 +7,15 @@
 // As for nodes in Kubernetes, the emptiest place counts also when it is full; unlike there, a place whose clusters are all silent does not,
 // because one lost region would stop the whole fleet. A cluster without the label gets nothing new where the constraint is hard.
 
+import { shortList } from "#std/short-list.ts";
 import { sum } from "./apportion.ts";
 import type { Constraint, Place, Placing } from "./places.ts";
 
 /** A place is filled up to the next one in one step, and even places are filled together: only strange fleets need many steps. */
 const STEPS_MAX = 100_000;
+
+/** Places in a message; the rest is a number. */
+const SHOWN_MAX = 20;
 
 /** More than this many replicas are put into all places together where that keeps every constraint. */
 const TOGETHER_MIN = 64;
@@ -46,6 +50,12 @@ export function placeByTopology(
     const open = cells.filter((cell) => allowed(cell) > 0);
     const [best, next] = firstTwo(open, order);
     if (best === undefined) break;
+    if (counts.length === 1) {
+      const level = open.filter((cell) => emptiest(cell, best, counts) === 0);
+      const most = Math.min(leastLeft(level), ...counts.map((each) => each.allowanceOfAll(level)));
+      left -= moveLevel(left, level, { step: move, most, order, counts, cells });
+      continue;
+    }
     const together = left < TOGETHER_MIN ? 0 : moveTogether(left, open, counts);
     const step = together > 0 ? together : Math.min(left, allowed(best), gap(best, next, counts));
     if (together === 0) move(best, step, counts);
@@ -67,6 +77,11 @@ export function takeByTopology(
     const open = cells.filter((cell) => cell.left > 0);
     const [fullest, next] = firstTwo(open, order);
     if (fullest === undefined) break;
+    if (counts.length === 1) {
+      const level = open.filter((cell) => emptiest(cell, fullest, counts) === 0);
+      left -= moveLevel(left, level, { step: give, most: leastLeft(level), order, counts, cells });
+      continue;
+    }
     const each = areLevel(open, counts) ? Math.floor(Math.min(left / open.length, leastLeft(open))) : 0;
     const alone = steps < STEPS_MAX ? gap(fullest, next, counts) : left;
     const step = each > 0 ? each : Math.min(left, fullest.left, alone);
@@ -75,6 +90,31 @@ export function takeByTopology(
     left -= step * giving.length;
   }
   return cells;
+}
+
+interface Level {
+  readonly step: typeof move;
+  /** That each cell of the level may get or give. */
+  readonly most: number;
+  readonly order: (a: Cell, b: Cell) => number;
+  readonly counts: readonly Counts[];
+  /** Of this level and of all others. */
+  readonly cells: readonly Cell[];
+}
+
+/**
+ * With one constraint every place is one cell, and one after the other comes to the same as all of a level together: up (down) to the
+ * next level, or one each for as many as there are left. What was moved in all.
+ */
+function moveLevel(left: number, level: readonly Cell[], { step, most, order, counts, cells }: Level): number {
+  const [first] = level;
+  if (first === undefined) return 0;
+  const others = cells.filter((cell) => cell.left > 0 && emptiest(cell, first, counts) !== 0);
+  const next = leastOf(others, (cell) => gap(first, cell, counts));
+  const each = Math.floor(Math.min(left / level.length, most, next));
+  const moving = each > 0 ? level : level.toSorted(order).slice(0, left);
+  for (const cell of moving) step(cell, Math.max(1, each), counts);
+  return moving.length * Math.max(1, each);
 }
 
 /** As many as can be put into every open cell without breaking a constraint; what was put there in all, 0 for none. */
@@ -141,6 +181,17 @@ class Counts {
     return this.#floor(others) + maxSkew - count;
   }
 
+  /** How many more each of these cells, which are on one level, may get when all of them do. */
+  allowanceOfAll(level: readonly Cell[]): number {
+    const { isHard, maxSkew } = this.constraint;
+    const [first] = level;
+    if (!isHard || first === undefined) return Infinity;
+    const own = new Set(level.map(({ domains }) => domains[this.#index]));
+    let lowest = Infinity;
+    for (const domain of this.#known) if (!own.has(domain)) lowest = Math.min(lowest, this.#counts.get(domain) ?? 0);
+    return this.#floor(lowest) + maxSkew - this.of(first);
+  }
+
   isKept(cells: readonly Cell[]): boolean {
     const { isHard, maxSkew } = this.constraint;
     const [lowest] = this.#lowestTwo();
@@ -154,7 +205,7 @@ class Counts {
     const highest = [...this.#counts.values()].reduce((most, count) => Math.max(most, count), 0);
     if (!isHard || highest - this.#floor(lowest) <= maxSkew) return undefined;
     const told = [...this.#counts].toSorted(([a], [b]) => compare(a, b)).map(([domain, count]) => `${domain} ${String(count)}`);
-    return `${topologyKey} ${told.join(", ")} although maxSkew is ${String(maxSkew)}`;
+    return `${topologyKey} ${shortList(told, SHOWN_MAX).join(", ")} although maxSkew is ${String(maxSkew)}`;
   }
 
   #floor(lowest: number): number {
@@ -214,7 +265,11 @@ function areLevel(open: readonly Cell[], counts: readonly Counts[]): boolean {
 }
 
 function leastLeft(open: readonly Cell[]): number {
-  return open.reduce((least, { left }) => Math.min(least, left), Infinity);
+  return leastOf(open, ({ left }) => left);
+}
+
+function leastOf(cells: readonly Cell[], of: (cell: Cell) => number): number {
+  return cells.reduce((least, cell) => Math.min(least, of(cell)), Infinity);
 }
 
 function undo(cell: Cell, step: number, counts: readonly Counts[]): void {
