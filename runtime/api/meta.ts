@@ -73,7 +73,8 @@ export interface Condition {
   readonly observedGeneration?: number;
 }
 
-const CONDITION_MESSAGE_LENGTH_MAX = 32_768;
+/** kube-apiserver refuses a longer one, and with it the whole status. */
+export const CONDITION_MESSAGE_LENGTH_MAX = 32_768;
 
 /** metav1.Condition, with its limits. */
 export const Condition = z.object({

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import type { Condition } from "#api/meta.ts";
+import { Condition } from "#api/meta.ts";
 import { isConditionTrue, setCondition, type NewCondition } from "./conditions.ts";
 
 const earlier = "2026-01-01T00:00:00Z";
@@ -52,4 +52,13 @@ test("a condition is true only when it is there and says True", () => {
     isConditionTrue([ready({ status: "Unknown" })], "Ready"),
     isConditionTrue(undefined, "Ready"),
   ]).toEqual([true, false, false]);
+});
+
+test("a message that the API would refuse is cut between characters, and the same one is no change", () => {
+  const message = `${"a".repeat(32_766)}🦊 and more`;
+  const [set] = setCondition([], wanted({ message }), now);
+  expect(Condition.safeParse(set).success).toBe(true);
+  expect(set?.message).toMatch(/a�…$/);
+  const conditions = [set!];
+  expect(setCondition(conditions, wanted({ message }), now)).toBe(conditions);
 });

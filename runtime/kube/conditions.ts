@@ -1,24 +1,31 @@
 // Sets and reads status conditions. Pure.
 
-import type { Condition } from "#api/meta.ts";
+import { CONDITION_MESSAGE_LENGTH_MAX, type Condition } from "#api/meta.ts";
 
 export type NewCondition = Omit<Condition, "lastTransitionTime">;
 
 /**
  * The conditions with this one in it. The same array when nothing changed; lastTransitionTime moves only when the status does.
- * `now` is milliseconds since the epoch.
+ * A message that is too long is cut. `now` is milliseconds since the epoch.
  */
 export function setCondition(
   conditions: readonly Condition[] | undefined,
-  condition: NewCondition,
+  stated: NewCondition,
   now: number,
 ): readonly Condition[] {
+  const condition = { ...stated, message: shortened(stated.message) };
   const existing = conditions?.find(({ type }) => type === condition.type);
   if (conditions !== undefined && existing !== undefined && isSame(existing, condition)) return conditions;
   const lastTransitionTime = existing?.status === condition.status ? existing.lastTransitionTime : rfc3339(now);
   const replacement: Condition = { ...condition, lastTransitionTime };
   if (existing === undefined) return [...(conditions ?? []), replacement];
   return (conditions ?? []).map((other) => (other.type === condition.type ? replacement : other));
+}
+
+/** Half of a character would come back from kube-apiserver as another one, and be written again for ever. */
+function shortened(message: string): string {
+  if (message.length <= CONDITION_MESSAGE_LENGTH_MAX) return message;
+  return `${message.slice(0, CONDITION_MESSAGE_LENGTH_MAX - 1).toWellFormed()}…`;
 }
 
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {

@@ -104,12 +104,18 @@ export function unbound({ verdicts }: BoundDecision): readonly ClusterVerdict[] 
   return verdicts.filter(({ verdict }) => verdict.type === "unbind");
 }
 
+/** Reasons in a message, those of the most clusters; each cluster may have a taint of its own. */
+const REASONS_SHOWN_MAX = 20;
+
 /** `0/3 clusters are available: 2 taint a is not tolerated, 1 not ready`: upstream's form. */
 export function unavailableText(verdicts: readonly ClusterVerdict[]): string {
   const counts = new Map<string, number>();
   for (const { verdict } of verdicts)
     if (verdict.type === "reject") counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1);
-  const reasons = [...counts].map(([reason, count]) => `${String(count)} ${reason.replace(/^it /, "")}`).toSorted();
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const shown = [...counts].toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, REASONS_SHOWN_MAX);
+  const texts = shown.map(([reason, count]) => `${String(count)} ${reason.replace(/^it /, "")}`).toSorted();
+  const hidden = counts.size - shown.length;
+  const reasons = hidden === 0 ? texts : [...texts, `and ${String(hidden)} more reasons`];
   return `0/${String(total)} clusters are available${reasons.length === 0 ? "" : `: ${reasons.join(", ")}`}`;
 }

@@ -30,6 +30,19 @@ testGolden("scheduler/replication.md", (lines) => {
   return [...verdicts, `bound to ${decision.clusters.length === 0 ? "nothing" : decision.clusters.join(" ")}`, said];
 });
 
+test("a fleet in which each cluster has a taint of its own is told in a few words", () => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `c${String(index)}`);
+  const taintOf = (value: string): object => ({ labels: { fleet: "yes" }, taints: [{ key: "for", value, effect: "NoSchedule" }] });
+  const clusters = Object.fromEntries(names.map((name, index) => [name, taintOf(index < 3 ? "all" : name)]));
+  const story: Story = { clusters, subscription: {} };
+  const decision = schedule(subscriptionOf(story), {
+    snapshot: takeSnapshot(clustersOf(story)),
+    profile: defaultProfile("default"),
+  });
+  const [condition] = statusOf(subscriptionOf(story), decision, 0).conditions ?? [];
+  expect(condition?.message).toMatch(/^0\/1000 clusters are available: .*3 taint for=all:NoSchedule .*, and 978 more reasons$/);
+});
+
 test("a decision does not depend on the order in which clusters arrived, and silence never unbinds", () => {
   const cluster = fc.record({
     labels: fc.constantFrom({ fleet: "yes" }, { fleet: "no" }),
