@@ -18,6 +18,8 @@ export interface ApiRequest {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly accept?: string;
+  /** A longer answer is an error; for those who answer what they like. */
+  readonly answerBytesMax?: number;
 }
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -63,7 +65,7 @@ export function createTransport(connection: Connection, { userAgent }: { readonl
 
   const readAll = async (request: ApiRequest, signal: AbortSignal): Promise<TextResponse> => {
     const { status, headers, body } = await send(request, signal);
-    return { status, headers, text: await textOf(body, what(request)) };
+    return { status, headers, text: await textOf(body, request) };
   };
 
   return {
@@ -139,13 +141,14 @@ function queryText(query: ApiRequest["query"]): string {
   return parameters.size === 0 ? "" : `?${parameters.toString()}`;
 }
 
-async function textOf(body: StreamResponse["body"], requested: string): Promise<string> {
+async function textOf(body: StreamResponse["body"], request: ApiRequest): Promise<string> {
+  const { answerBytesMax = RESPONSE_BYTES_MAX } = request;
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > RESPONSE_BYTES_MAX) {
-      const message = `${requested}: The answer is longer than ${RESPONSE_BYTES_MAX} bytes`;
+    if (bytes > answerBytesMax) {
+      const message = `${what(request)}: The answer is longer than ${answerBytesMax} bytes`;
       throw new ApiError({ reason: "InvalidResponse", code: 0, message });
     }
     chunks.push(chunk);

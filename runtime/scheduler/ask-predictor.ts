@@ -10,6 +10,9 @@ import { createClient, type Client } from "#kube/client.ts";
 import { connect } from "#kube/connection.ts";
 import type { AskCluster } from "./capacity-client.ts";
 
+/** Far more than numbers for 500 feeds and a few places: a child must not fill the scheduler's memory. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
+
 export interface AskOptions {
   readonly parent: Pick<Client, "request">;
   /** PEM; undefined: nobody is asked straight. */
@@ -33,7 +36,7 @@ export function createAskCluster({ parent, predictorCaPem }: AskOptions): AskClu
     const id = cluster.metadata.labels?.[labels.clusterId] ?? "";
     if (!isClusterId(id)) throw new NotAskedError(`its ManagedCluster has no label ${labels.clusterId}`);
     const path = socketPredictorPath(id, predictorPaths.predict);
-    const { json } = await parent.request({ method: "POST", path, body }, signal);
+    const { json } = await parent.request({ method: "POST", path, body, answerBytesMax: ANSWER_BYTES_MAX }, signal);
     return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
   };
 }
@@ -49,6 +52,9 @@ async function askStraight(
   }
   await using connection = connect({ server: address.replace(/\/+$/, ""), caPem });
   const client = createClient(connection, { component: "scheduler" });
-  const { json } = await client.request({ method: "POST", path: predictorPaths.predict, body }, signal);
+  const { json } = await client.request(
+    { method: "POST", path: predictorPaths.predict, body, answerBytesMax: ANSWER_BYTES_MAX },
+    signal,
+  );
   return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
 }
