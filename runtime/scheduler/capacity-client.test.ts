@@ -152,7 +152,42 @@ describe("a cluster that does not answer", () => {
     const asking = ask(web, { clusters: many });
     await clock.advance(5_000);
     expect((await asking).of("c19/c19", keyOf("web"))).toMatchObject({ type: "silent" });
-    expect(asked).toHaveLength(2);
+    // The second turn is for clusters that were silent before.
+    expect(asked).toHaveLength(1);
+  });
+
+  test("is not asked anything else for a while, so that it delays one decision and not all", async () => {
+    answer = (cluster) => (cluster === "oslo" ? new Promise(() => undefined) : Promise.resolve({ replicas: { default: 7 } }));
+    const asking = ask();
+    await clock.advance(5_000);
+    await asking;
+    const other = await ask(aSubscription("api", ["api"]), { needs: [need("api", "2")] });
+    expect(other.of("oslo/oslo", keyOf("api"))).toEqual({ type: "silent", reason: "it did not answer within 5000 ms" });
+    expect(other.of(paris, keyOf("api"))).toEqual({ type: "fits", replicas: 7 });
+    expect(asked).toEqual(["paris 1 web", "oslo 1 web", "paris 2 api"]);
+    client.onCluster({ type: "updated", object: aCluster("oslo"), previous: aCluster("oslo") });
+    answer = () => Promise.resolve({ replicas: { default: 3 } });
+    expect((await ask()).of("oslo/oslo", keyOf("web"))).toEqual({ type: "fits", replicas: 3 });
+  });
+
+  test("takes the turn of the others only once, however many there are", async () => {
+    const hanging = ["a", "b", "c"];
+    const all = [...hanging, "paris", "oslo"].map((name) => aCluster(name));
+    answer = (cluster) =>
+      hanging.includes(cluster) ? new Promise(() => undefined) : Promise.resolve({ replicas: { default: 7 } });
+    const round = async () => {
+      const asking = ask(web, { clusters: all });
+      await clock.advance(5_000);
+      return (await asking).of(paris, keyOf("web"));
+    };
+    const reason = "it was not its turn within 5000 ms: too many others do not answer";
+    expect(await round()).toEqual({ type: "silent", reason });
+    const rounds: unknown[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      await clock.advance(10_000);
+      rounds.push(await round());
+    }
+    expect(rounds.slice(-1)).toEqual([{ type: "fits", replicas: 7 }]);
   });
 
   test("ends with its caller", async () => {

@@ -3,6 +3,7 @@
 // (CAQ-1) A round ends by its time limit, whatever clusters do; what is not answered by then is silent, with a reason, never zero.
 // (CAQ-2) Only clusters that the Subscription selects are asked, and only when it is divided by capacity.
 // (CAQ-3) The same question to the same cluster is on its way once.
+// (CAQ-4) Who lets questions time out delays itself: it is not asked anything else for a while, and then in a turn of its own.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
@@ -55,6 +56,15 @@ interface Asked {
 /** By question, then by cluster. */
 type Answers = ReadonlyMap<Question, ReadonlyMap<string, CapacityAnswer>>;
 
+interface Silence {
+  readonly askedAtMs: number;
+  /** It let the question time out: another one would do no better. undefined: it may be asked. */
+  readonly late?: CapacityAnswer;
+}
+
+/** Part of the questions on their way that may be to clusters that were silent last time. */
+const SILENT_SHARE = 0.25;
+
 /** More wait for nothing: the time limit would end them. */
 const WAITING_MAX = 100_000;
 const REASON_LENGTH_MAX = 200;
@@ -64,8 +74,10 @@ export class CapacityClient {
   readonly #ledger: CapacityLedger;
   readonly #slots: ReturnType<typeof createSlots>;
   readonly #onTheirWay = new Map<string, Promise<CapacityAnswer>>();
+  /** For clusters that were silent when they were asked last: they cannot take the turns of the others. */
+  readonly #slotsOfSilent: ReturnType<typeof createSlots>;
   /** Clusters whose silence was logged. */
-  readonly #silent = new Set<string>();
+  readonly #silent = new Map<string, Silence>();
   readonly #seconds: Histogram;
   readonly #questions: Counter<"result">;
 
@@ -73,7 +85,9 @@ export class CapacityClient {
     const { metrics, cacheMs, reservationMs, atATimeMax } = options;
     this.#options = options;
     this.#ledger = new CapacityLedger({ answerMsMax: cacheMs, reservationMsMax: reservationMs });
-    this.#slots = createSlots({ inUseMax: atATimeMax, waitingMax: WAITING_MAX });
+    const silentAtATimeMax = Math.max(1, Math.floor(atATimeMax * SILENT_SHARE));
+    this.#slotsOfSilent = createSlots({ inUseMax: silentAtATimeMax, waitingMax: WAITING_MAX });
+    this.#slots = createSlots({ inUseMax: Math.max(1, atATimeMax - silentAtATimeMax), waitingMax: WAITING_MAX });
     this.#seconds = metrics.histogram({
       name: "clusternet_scheduler_capacity_round_seconds",
       help: "Time that a decision waited for clusters to tell their capacity",
@@ -145,7 +159,12 @@ export class CapacityClient {
   }
 
   readonly onCluster = (change: Change<ManagedCluster>): void => {
-    if (change.type === "updated") this.#ledger.forgetAnswers(keyTextOf(change.object));
+    if (change.type === "updated") {
+      const key = keyTextOf(change.object);
+      this.#ledger.forgetAnswers(key);
+      const silence = this.#silent.get(key);
+      if (silence !== undefined) this.#silent.set(key, { askedAtMs: silence.askedAtMs });
+    }
     if (change.type === "deleted") {
       const key = keyTextOf(change.previous);
       this.#ledger.forget(key);
@@ -157,7 +176,7 @@ export class CapacityClient {
     const { clock, timeoutMs } = this.#options;
     const answers = new Map(asked.map(({ question }) => [question, new Map<string, CapacityAnswer>()]));
     const due = asked.filter(({ key, question }) => {
-      const answer = this.#ledger.fresh(key, question, clock.monotonic());
+      const answer = this.#ledger.fresh(key, question, clock.monotonic()) ?? this.#lateness(key);
       if (answer !== undefined) answers.get(question)?.set(key, answer);
       return answer === undefined;
     });
@@ -170,7 +189,9 @@ export class CapacityClient {
       const answer = await this.#once(one, round.signal);
       answers.get(one.question)?.set(one.key, answer);
     };
-    await Promise.all(due.map(ask));
+    // Of the silent, who was asked longest ago first: each has its turn.
+    const since = ({ key }: Asked): number => this.#silent.get(key)?.askedAtMs ?? 0;
+    await Promise.all(due.toSorted((a, b) => since(a) - since(b)).map(ask));
     round.abort();
     await timeUp;
     signal.throwIfAborted();
@@ -186,35 +207,50 @@ export class CapacityClient {
     return await asking;
   }
 
+  /** What is said of a cluster that let another question time out a moment ago. */
+  #lateness(cluster: string): CapacityAnswer | undefined {
+    const { clock, cacheMs } = this.#options;
+    const silence = this.#silent.get(cluster);
+    return silence !== undefined && clock.monotonic() - silence.askedAtMs < cacheMs ? silence.late : undefined;
+  }
+
   async #askOne({ cluster, key, question }: Asked, signal: AbortSignal): Promise<CapacityAnswer> {
-    const { ask, clock } = this.#options;
-    const askedAtMs = clock.monotonic();
+    const { ask, clock, timeoutMs } = this.#options;
+    const slots = this.#silent.has(key) ? this.#slotsOfSilent : this.#slots;
+    let askedAtMs: number | undefined;
     let answered: Answered;
     try {
       // Its own feeds, and those of others whose placements it may show by now.
       const feeds = [...new Set([...question.feeds, ...this.#ledger.reservedFeeds(key)])];
       const request = { ...question.request, feeds: feeds.slice(0, QUESTION_FEEDS_MAX) };
-      const work = (): Promise<PredictAnswer> => abortable(ask(cluster, request, signal), signal);
-      const answer = await this.#slots.use(work, signal);
-      answered = { answer: capacityOf(answer), askedAtMs, ...(answer.placed === undefined ? {} : { placed: answer.placed }) };
+      const work = (): Promise<PredictAnswer> => {
+        askedAtMs = clock.monotonic();
+        return abortable(ask(cluster, request, signal), signal);
+      };
+      const answer = await slots.use(work, signal);
+      const placed = answer.placed === undefined ? {} : { placed: answer.placed };
+      answered = { answer: capacityOf(answer), askedAtMs: askedAtMs ?? clock.monotonic(), ...placed };
     } catch (error) {
       const reason = errorChain(signal.aborted ? signal.reason : error).slice(0, REASON_LENGTH_MAX);
-      answered = { answer: { type: "silent", reason }, askedAtMs };
+      answered = { answer: { type: "silent", reason }, askedAtMs: askedAtMs ?? clock.monotonic() };
     }
     this.#questions.inc({ result: answered.answer.type });
-    this.#tell(key, answered.answer);
+    if (askedAtMs === undefined) {
+      // Nothing is known of this cluster: the next round asks it.
+      return { type: "silent", reason: `it was not its turn within ${String(timeoutMs)} ms: too many others do not answer` };
+    }
+    this.#tell(key, answered, signal.aborted);
     this.#ledger.keep(key, question, answered);
     return answered.answer;
   }
 
   /** Once when a cluster falls silent, once when it speaks again. */
-  #tell(cluster: string, answer: CapacityAnswer): void {
+  #tell(cluster: string, { answer, askedAtMs }: Answered, isLate: boolean): void {
     const { log } = this.#options;
-    if (answer.type === "silent" && !this.#silent.has(cluster)) {
-      this.#silent.add(cluster);
-      log.warn("capacity.silent", { cluster, reason: answer.reason });
-    }
-    if (answer.type === "fits" && this.#silent.delete(cluster)) log.info("capacity.answers-again", { cluster });
+    if (answer.type === "silent") {
+      if (!this.#silent.has(cluster)) log.warn("capacity.silent", { cluster, reason: answer.reason });
+      this.#silent.set(cluster, { askedAtMs, ...(isLate ? { late: answer } : {}) });
+    } else if (this.#silent.delete(cluster)) log.info("capacity.answers-again", { cluster });
   }
 }
 
