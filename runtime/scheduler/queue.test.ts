@@ -27,6 +27,18 @@ describe("SchedulingQueue", () => {
     expect([await take(), await take(), await take(), await take(), await take()]).toEqual(["high", "a", "b", "low", undefined]);
   });
 
+  test("goes by the priority of now, not of when a key came (QUE-2)", async () => {
+    for (const [key, priority] of [
+      ["a", 1],
+      ["b", 0],
+      ["b", 7],
+      ["c", 9],
+      ["c", 0],
+    ] as const)
+      queue.add(key, priority);
+    expect([await take(), await take(), await take(), await take()]).toEqual(["b", "a", "c", undefined]);
+  });
+
   test("what is added while it is in hand comes back when the hand lets go (QUE-1)", async () => {
     queue.add("a", 0);
     expect(await take()).toBe("a");

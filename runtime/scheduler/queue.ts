@@ -39,7 +39,8 @@ interface Waiting {
 export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #active: Entry[] = [];
-  readonly #queued = new Set<string>();
+  /** Active keys with their priority. */
+  readonly #queued = new Map<string, number>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #inHand = new Set<string>();
   readonly #again = new Map<string, number>();
@@ -63,10 +64,11 @@ export class SchedulingQueue {
       return;
     }
     this.#waiting.delete(key);
-    if (this.#queued.has(key)) return;
+    if (this.#queued.get(key) === priority) return;
+    this.#withdraw(key);
     if (this.#queued.size + this.#waiting.size >= KEYS_MAX)
       throw new QueueFullError(`More than ${String(KEYS_MAX)} Subscriptions wait`);
-    this.#queued.add(key);
+    this.#queued.set(key, priority);
     insert(this.#active, { key, priority, sequence: this.#sequence });
     this.#sequence += 1;
     this.#wake();
@@ -77,6 +79,10 @@ export class SchedulingQueue {
     this.#waiting.delete(key);
     this.#again.delete(key);
     this.#attempts.delete(key);
+    this.#withdraw(key);
+  }
+
+  #withdraw(key: string): void {
     if (!this.#queued.delete(key)) return;
     const index = this.#active.findIndex((entry) => entry.key === key);
     if (index !== -1) this.#active.splice(index, 1);
@@ -148,7 +154,8 @@ export class SchedulingQueue {
       resolve(undefined);
     };
     this.#sleepers.add(wake);
-    const dueAt = Math.min(...[...this.#waiting.values()].map((waiting) => waiting.dueAt), Number.POSITIVE_INFINITY);
+    // No spread: there may be more keys than a call takes arguments.
+    const dueAt = this.#waiting.values().reduce((first, waiting) => Math.min(first, waiting.dueAt), Number.POSITIVE_INFINITY);
     const delayMs = Math.min(Math.max(0, dueAt - this.#clock.monotonic()), UNSCHEDULABLE_MAX_MS);
     await Promise.race([promise, this.#clock.sleep(delayMs, timer.signal)]);
     this.#sleepers.delete(wake);
