@@ -2,6 +2,7 @@
 
 import { parseDocument } from "yaml";
 import { SchedulerConfig } from "#api/scheduler-config.ts";
+import { toError } from "#std/errors.ts";
 
 /** Far more than any fleet needs; a mistaken path must not fill the memory. */
 const CONFIG_CHARACTERS_MAX = 1_000_000;
@@ -34,11 +35,21 @@ export function parseConfig(text: string, file: string): SchedulerConfig {
   const document = parseDocument(text);
   const [syntax] = document.errors;
   if (syntax !== undefined) throw new ConfigError(file, [{ path: whole, message: `Is no YAML: ${syntax.message}` }]);
-  const parsed = SchedulerConfig.safeParse(document.toJS() ?? {});
+  const parsed = SchedulerConfig.safeParse(valueOf(document, file) ?? {});
   // YAML knows no undefined: a field is there or absent.
   if (parsed.success) return parsed.data as SchedulerConfig;
   const problems = parsed.error.issues.map(({ path, message }) => ({ path: pathText(path) || whole, message }));
   throw new ConfigError(file, problems);
+}
+
+/** Aliases are followed here: one that names nothing, or so many that they fill the memory. */
+function valueOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    const message = `Has an alias that cannot be followed: ${toError(error).message}. Write out what *NAME stands for`;
+    throw new ConfigError(file, [{ path: "(the file)", message }], { cause: error });
+  }
 }
 
 function pathText(path: readonly PropertyKey[]): string {
