@@ -32,6 +32,11 @@ describe("A call of a plugin that must answer at once", () => {
     ],
     ["scores NaN", () => bad({ score: () => Number.NaN }).score!(input), "answered null at score"],
     ["normalises to an object", () => bad({ normalise: () => ({}) }).normalise!(input), "answered {} at normalise"],
+    [
+      "normalises to what is no number",
+      () => bad({ normalise: () => new Map([["a", "much"]]) }).normalise!(input),
+      'answered {"a":"much"} at normalise',
+    ],
     ["refuses without a message", () => bad({ preFilter: () => ({ type: "refuse" }) }).preFilter!(input), "at preFilter"],
     [
       "gives a reason that no condition can have",
@@ -53,6 +58,17 @@ describe("A call of a plugin that must answer at once", () => {
       () => bad({ assign: () => ({ type: "assigned", clusters: ["a"], replicas: { web: [-1] } }) }).assign!(input),
       "at assign",
     ],
+    ...(
+      [
+        ["has a shortfall without a reason", { shortfall: "too few" }],
+        ["leaves a cluster out without saying why", { left: { a: "" } }],
+        ["divides into what are no shares", { divisions: [{ feed: "web", desired: 1, placed: 1, shares: [1] }] }],
+      ] as const
+    ).map(([what, members]): [string, () => unknown, string] => [
+      what,
+      () => bad({ assign: () => ({ type: "assigned", clusters: [], ...members }) }).assign!(input),
+      "at assign",
+    ]),
   ])("that %s is refused", (_what, call, says) => {
     expect(call).toThrow(says);
     expect(call).toThrow("Plugin Bad");

@@ -61,15 +61,26 @@ const isResult =
     isObject(answer) && (answer["type"] === good || (["refuse", "wait"].includes(String(answer["type"])) && isProblem(answer)));
 const isAssignment: Check = (answer) => {
   if (!isObject(answer) || answer["type"] === "skip") return isObject(answer);
-  const { type, clusters, replicas = {} } = answer;
+  const { type, clusters, replicas = {}, left = {}, divisions = [], shortfall } = answer;
   if (type !== "assigned") return isResult("")(answer);
   const isList =
     Array.isArray(clusters) && clusters.every((cluster, index) => index === 0 || String(clusters[index - 1]) < String(cluster));
-  if (!isList || !isObject(replicas)) return false;
+  if (!isList || !isObject(replicas) || !isObject(left) || !Object.values(left).every(isText)) return false;
+  if (!Array.isArray(divisions) || !divisions.every(isDivision)) return false;
+  if (shortfall !== undefined && !(isObject(shortfall) && isProblem(shortfall))) return false;
   return Object.values(replicas).every(
     (counts) => Array.isArray(counts) && [0, clusters.length].includes(counts.length) && counts.every(isReplicas),
   );
 };
+const isDivision: Check = (answer) =>
+  isObject(answer) &&
+  typeof answer["feed"] === "string" &&
+  isReplicas(answer["desired"]) &&
+  isReplicas(answer["placed"]) &&
+  Array.isArray(answer["shares"]) &&
+  answer["shares"].every((share: unknown) => isObject(share) && typeof share["cluster"] === "string" && isReplicas(share["replicas"]));
+const isScore: Check = (answer) => typeof answer === "number" && Number.isFinite(answer);
+const isScores: Check = (answer) => answer instanceof Map && [...answer.values()].every(isScore);
 const REPLICAS_MAX = 2 ** 31 - 1;
 const isReplicas = (count: unknown): boolean => Number.isInteger(count) && Number(count) >= 0 && Number(count) <= REPLICAS_MAX;
 
@@ -80,8 +91,8 @@ const checks = {
   filter: isFit,
   postFilter: (answer) => answer === undefined || typeof answer === "string",
   preScore: anything,
-  score: (answer) => typeof answer === "number" && Number.isFinite(answer),
-  normalise: (answer) => answer instanceof Map,
+  score: isScore,
+  normalise: isScores,
   preAssign: isResult("ok"),
   assign: isAssignment,
   reserve: anything,
@@ -150,6 +161,7 @@ const ANSWER_SHOWN_MAX = 100;
 
 function checked({ plugin, point, check }: Call, answer: unknown): unknown {
   if (check(answer)) return answer;
-  const text = answer === undefined ? "undefined" : JSON.stringify(answer).slice(0, ANSWER_SHOWN_MAX);
+  const told: unknown = answer instanceof Map ? Object.fromEntries(answer as ReadonlyMap<string, unknown>) : answer;
+  const text = told === undefined ? "undefined" : JSON.stringify(told).slice(0, ANSWER_SHOWN_MAX);
   throw new PluginError(plugin.name, `answered ${text} at ${point}, which the contract does not allow`);
 }
