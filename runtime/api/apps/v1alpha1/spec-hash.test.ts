@@ -22,3 +22,10 @@ test("any change of the spec changes it, the order of its fields does not", () =
   expect(specHash({ ...spec, priority: 0 })).not.toBe(2608449479);
   expect(specHash({ ...spec, extension: true } as unknown as Subscription["spec"])).not.toBe(2608449479);
 });
+
+test("what Go leaves out changes nothing", () => {
+  const selecting = (clusterAffinity: object): number => specHash({ ...spec, subscribers: [{ clusterAffinity }] });
+  expect(selecting({ matchLabels: {} })).toBe(selecting({}));
+  expect(selecting({ matchLabels: {}, matchExpressions: [] })).toBe(selecting({}));
+  expect(selecting({ matchLabels: { a: "" } })).not.toBe(selecting({}));
+});

@@ -20,7 +20,16 @@ const SPEC_FIELDS = [
 const FIELDS_BELOW: Readonly<Record<string, readonly string[]>> = {
   dividingScheduling: ["type", "dynamicDividing"],
   dynamicDividing: ["strategy", "topologySpreadConstraints", "preferredClusters", "minClusters", "maxClusters"],
-  topologySpreadConstraints: ["maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector", "minDomains"],
+  topologySpreadConstraints: [
+    "maxSkew",
+    "topologyKey",
+    "whenUnsatisfiable",
+    "labelSelector",
+    "minDomains",
+    "nodeAffinityPolicy",
+    "nodeTaintsPolicy",
+    "matchLabelKeys",
+  ],
   preferredClusters: ["weight", "preference"],
   subscribers: ["clusterAffinity", "weight", "subGroupStrategy"],
   clusterAffinity: ["matchLabels", "matchExpressions"],
@@ -40,6 +49,9 @@ const ALWAYS_WRITTEN = new Set([
   "tolerationSeconds",
 ]);
 
+/** Empty ones are left out, too; all other objects are structs, or behind a pointer. */
+const MAPS = new Set(["matchLabels"]);
+
 export function specHash(spec: Subscription["spec"]): number {
   const bytes = new TextEncoder().encode(goJson(spec, SPEC_FIELDS));
   return fnv1a32(`([]uint8)[${bytes.join(" ")}]`);
@@ -56,7 +68,7 @@ function goJson(value: unknown, fields: readonly string[]): string {
   if (Array.isArray(value)) return `[${value.map((item) => goJson(item, fields)).join(",")}]`;
   if (typeof value !== "object" || value === null) return escapeHtml(JSON.stringify(value));
   const members = Object.entries(value)
-    .filter(([key, member]) => ALWAYS_WRITTEN.has(key) || !isEmpty(member))
+    .filter(([key, member]) => ALWAYS_WRITTEN.has(key) || !(isEmpty(member) || (MAPS.has(key) && isEmptyMap(member))))
     .sort(([a], [b]) => rank(a, fields) - rank(b, fields) || (a < b ? -1 : 1));
   const texts = members.map(([key, member]) => `${escapeHtml(JSON.stringify(key))}:${goJson(member, FIELDS_BELOW[key] ?? [])}`);
   return `{${texts.join(",")}}`;
@@ -70,6 +82,10 @@ function rank(key: string, fields: readonly string[]): number {
 /** What Go leaves out under `omitempty`; a pointer to false or zero is in ALWAYS_WRITTEN or, for booleans, kept. */
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || value === 0 || (Array.isArray(value) && value.length === 0);
+}
+
+function isEmptyMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 function escapeHtml(json: string): string {
