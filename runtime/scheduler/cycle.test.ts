@@ -180,6 +180,20 @@ test("nobody is waited for longer than 15 minutes", async () => {
   expect(world.queue.sizes).toMatchObject({ unschedulable: 1 });
 });
 
+test("the time in which a gate was closed is no time that a plugin was waited for", async () => {
+  const wait = { type: "wait", reason: "Wait", message: "Not yet" } as const;
+  let isClosed = false;
+  const world = worldWith({ name: "Slow", preFilter: () => (isClosed ? wait : { type: "ok" }), permit: () => wait });
+  await world.run();
+  isClosed = true;
+  await world.clock.advance(60_000);
+  await world.run();
+  isClosed = false;
+  await world.clock.advance(15 * 60_000);
+  await world.run();
+  expect(scheduled(world)).toBe("False Wait: Not yet");
+});
+
 test("the first binder that does not skip binds; when none does, that is a failure", async () => {
   const skips = worldWith({ name: "Other", bind: () => ({ type: "skip" }) });
   await skips.run();

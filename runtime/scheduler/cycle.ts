@@ -145,7 +145,10 @@ async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settl
   try {
     decision = measures.algorithm(() => scheduling.schedule(known, input));
     capacity.reserve(subscription, { decision, needs });
-    if (decision.type !== "bound" || !changesBindings(subscription, decision)) return await write(decision, signal);
+    if (decision.type !== "bound" || !changesBindings(subscription, decision)) {
+      attempt.heldSince.delete(key);
+      return await write(decision, signal);
+    }
     return await carryOutBound({ attempt, decision, input: subscriptionInput(known, input), write }, signal);
   } catch (error) {
     scheduling.undo(decision);
