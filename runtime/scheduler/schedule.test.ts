@@ -43,6 +43,24 @@ test("a fleet in which each cluster has a taint of its own is told in a few word
   expect(condition?.message).toMatch(/^0\/1000 clusters are available: .*3 taint for=all:NoSchedule .*, and 978 more reasons$/);
 });
 
+test("a feed that is named twice takes no room twice", () => {
+  const feed = { apiVersion: "apps/v1", kind: "Deployment", name: "web" };
+  const dividingScheduling = { type: "Dynamic", dynamicDividing: { strategy: "Spread" } };
+  const story: Story = {
+    clusters: { oslo: { labels: { fleet: "yes" } } },
+    subscription: { schedulingStrategy: "Dividing", dividingScheduling, feeds: [feed, feed] },
+  };
+  const need = { feed: "apps/v1/Deployment/web", desiredReplicas: 6 };
+  const decision = schedule(subscriptionOf(story), {
+    snapshot: takeSnapshot(clustersOf(story)),
+    profile: defaultProfile("default"),
+    needs: [need, need],
+    capacities: { of: () => ({ type: "fits", replicas: 10 }) },
+  });
+  expect(decision).toMatchObject({ replicas: { [need.feed]: [6] } });
+  expect(decision).not.toHaveProperty("shortfall");
+});
+
 test("a decision does not depend on the order in which clusters arrived, and silence never unbinds", () => {
   const cluster = fc.record({
     labels: fc.constantFrom({ fleet: "yes" }, { fleet: "no" }),

@@ -9,8 +9,13 @@ import type { DividingReason } from "./reasons.ts";
 /** A feed with a number of replicas. */
 export type Divisible = FeedNeed & { readonly desiredReplicas: number };
 
-export function isDivisible(need: FeedNeed): need is Divisible {
+function isDivisible(need: FeedNeed): need is Divisible {
   return need.desiredReplicas !== undefined;
+}
+
+/** Each once: a Subscription may name a feed twice, which makes it no larger. */
+export function divisibleOf(needs: readonly FeedNeed[]): readonly Divisible[] {
+  return [...new Map(needs.filter(isDivisible).map((need) => [need.feed, need])).values()];
 }
 
 /** Names in a message; the rest is a number. */

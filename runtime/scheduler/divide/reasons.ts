@@ -6,6 +6,7 @@ export type DividingReason =
   | "InventoryStale" // waits: the FeedInventory is about other feeds than the Subscription
   | "NoWeights" // refused: Static, and no subscriber has a weight above 0
   | "NoDynamicDividing" // refused: Dynamic without dynamicDividing
+  | "NoClusterAllowed" // refused: maxClusters below 1, which would unbind all
   | "CapacityUnknown" // waits: Dynamic, and no cluster has said yet what it could take, or too few have
   | "Preempted" // bound, but a higher priority took room, and not all of that fits elsewhere; tried again as ReplicasNotPlaced is
   | "AwaitingPreemption" // bound as far as there is room; lower priorities give room for the rest, and it is placed as soon as that is free

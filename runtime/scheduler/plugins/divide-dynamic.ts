@@ -8,7 +8,7 @@ import type { FeedDivision, Problem } from "#scheduler/decision.ts";
 import { sumOf } from "#scheduler/divide/apportion.ts";
 import { divideByCapacity, unknownReason, type Capable, type CapacityRules } from "#scheduler/divide/by-capacity.ts";
 import { chooseClusters, type Choice } from "#scheduler/divide/choose.ts";
-import { isDivisible, previousOf, replicasOf, shortfallOf, type Divisible } from "#scheduler/divide/divided.ts";
+import { divisibleOf, previousOf, replicasOf, shortfallOf, type Divisible } from "#scheduler/divide/divided.ts";
 import type { Constraint } from "#scheduler/divide/places.ts";
 import type { DividingReason } from "#scheduler/divide/reasons.ts";
 import { SharedRoom } from "#scheduler/divide/shared-room.ts";
@@ -29,6 +29,10 @@ export const divideDynamic: Plugin = {
     const { schedulingStrategy, dividingScheduling } = input.subscription.spec;
     if (schedulingStrategy !== "Dividing" || dividingScheduling?.type !== "Dynamic") return { type: "skip" };
     const { dynamicDividing } = dividingScheduling;
+    if (dynamicDividing?.maxClusters !== undefined && dynamicDividing.maxClusters < 1) {
+      const none = `maxClusters is ${String(dynamicDividing.maxClusters)}, which no cluster could keep: remove it, or allow at least 1`;
+      return stop("refuse", "NoClusterAllowed", none);
+    }
     if (dynamicDividing !== undefined) return divide(input, dynamicDividing);
     const message = "spec.dividingScheduling.dynamicDividing says how to divide: give it a strategy, Spread or Binpack";
     return stop("refuse", "NoDynamicDividing", message);
@@ -42,7 +46,7 @@ function stop(type: "refuse" | "wait", reason: DividingReason, message: string):
 function divide(input: AssignInput, dividing: DynamicDividing): Assignment {
   const { needs, candidates } = input;
   const { maxClusters = Infinity } = dividing;
-  const asked = askedOf(input, needs.filter(isDivisible));
+  const asked = askedOf(input, divisibleOf(needs));
   const { chosen, others } = chooseClusters(choicesOf(candidates, asked), maxClusters);
   const kept = chosen.map(({ candidate }) => candidate);
   const open = others.length === 0 ? asked : askedAmong(kept, asked);

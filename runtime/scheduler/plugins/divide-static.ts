@@ -4,7 +4,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { FeedDivision } from "#scheduler/decision.ts";
 import { sum } from "#scheduler/divide/apportion.ts";
 import { divideAsUpstream, divideByWeight } from "#scheduler/divide/by-weight.ts";
-import { isDivisible, previousOf, replicasOf, shortfallOf, unfitTexts, type Divisible } from "#scheduler/divide/divided.ts";
+import { divisibleOf, previousOf, replicasOf, shortfallOf, unfitTexts, type Divisible } from "#scheduler/divide/divided.ts";
 import type { DividingReason } from "#scheduler/divide/reasons.ts";
 import type { AssignInput, Assignment, Candidate, Plugin } from "#scheduler/plugin.ts";
 
@@ -19,7 +19,7 @@ function isStatic({ spec: { schedulingStrategy, dividingScheduling } }: Subscrip
 
 function divide(input: AssignInput): Assignment {
   const { subscription, needs, candidates } = input;
-  const divisible = needs.filter(isDivisible);
+  const divisible = divisibleOf(needs);
   const hasWeight = subscription.spec.subscribers.some(({ weight = 0 }) => weight > 0);
   if (divisible.length > 0 && !hasWeight) {
     const reason: DividingReason = "NoWeights";

@@ -7,7 +7,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { noCapacities, type Capacities } from "#scheduler/capacity.ts";
 import type { BoundDecision } from "#scheduler/decision.ts";
 import { sum } from "#scheduler/divide/apportion.ts";
-import { isDivisible, previousOf, type Divisible, type Previous } from "#scheduler/divide/divided.ts";
+import { divisibleOf, previousOf, type Divisible, type Previous } from "#scheduler/divide/divided.ts";
 import { SharedRoom } from "#scheduler/divide/shared-room.ts";
 import { isAvailableIn } from "#scheduler/failover/available.ts";
 import { snapshotWithout } from "#scheduler/failover/without.ts";
@@ -43,7 +43,7 @@ export function betterDivision(subscription: Subscription, input: DivisionInput)
   const room = new SharedRoom();
   const moves: RebalanceMove[] = [];
   const reasons: string[] = [];
-  for (const need of needs.filter(isDivisible)) {
+  for (const need of divisibleOf(needs)) {
     const left: Capacities = { of: (key, feed) => room.of(key, capacities.of(key, feed)) };
     const target = divideAnew(subscription, need, { ...input, capacities: left, clusters, away });
     const judged = typeof target === "string" ? undefined : judge(subscription, need, { ...input, capacities: left, target });
