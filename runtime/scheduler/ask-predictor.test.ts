@@ -33,7 +33,5 @@ test.each([-1, 1e300, 2 ** 31, 1.5, "3", null, []])("%j replicas are no answer",
 
 test("an answer without end fills nobody's memory", async () => {
   const reasons = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`reason number ${String(index)} of many`, 1]));
-  await expect(answerTo({ replicas: { default: 3 }, unfit: reasons })).rejects.toThrow(
-    "The answer is longer than 1048576 bytes",
-  );
+  await expect(answerTo({ replicas: { default: 3 }, unfit: reasons })).rejects.toThrow("The answer is longer than 1048576 bytes");
 });

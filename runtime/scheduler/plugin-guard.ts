@@ -78,7 +78,9 @@ const isDivision: Check = (answer) =>
   isReplicas(answer["desired"]) &&
   isReplicas(answer["placed"]) &&
   Array.isArray(answer["shares"]) &&
-  answer["shares"].every((share: unknown) => isObject(share) && typeof share["cluster"] === "string" && isReplicas(share["replicas"]));
+  answer["shares"].every(
+    (share: unknown) => isObject(share) && typeof share["cluster"] === "string" && isReplicas(share["replicas"]),
+  );
 const isScore: Check = (answer) => typeof answer === "number" && Number.isFinite(answer);
 const isScores: Check = (answer) => answer instanceof Map && [...answer.values()].every(isScore);
 const REPLICAS_MAX = 2 ** 31 - 1;

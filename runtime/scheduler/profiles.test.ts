@@ -71,7 +71,12 @@ const mistakes: readonly (readonly [string, string, string])[] = [
   ["an alias of nothing", "profiles: *mine", "(the file): Has an alias that cannot be followed: Unresolved alias"],
   [
     "aliases of aliases without end",
-    ["a: &a [x,x,x,x,x,x,x,x,x]", "b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]", "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]", "d: [*c,*c,*c]"].join("\n"),
+    [
+      "a: &a [x,x,x,x,x,x,x,x,x]",
+      "b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]",
+      "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]",
+      "d: [*c,*c,*c]",
+    ].join("\n"),
     "(the file): Has an alias that cannot be followed: Excessive alias count",
   ],
   ["an unknown field", "profile: []", "(the file): Unknown field profile; known are apiVersion, kind, profiles"],

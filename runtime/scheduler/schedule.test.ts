@@ -32,7 +32,10 @@ testGolden("scheduler/replication.md", (lines) => {
 
 test("a fleet in which each cluster has a taint of its own is told in a few words", () => {
   const names = Array.from({ length: 1_000 }, (_, index) => `c${String(index)}`);
-  const taintOf = (value: string): object => ({ labels: { fleet: "yes" }, taints: [{ key: "for", value, effect: "NoSchedule" }] });
+  const taintOf = (value: string): object => ({
+    labels: { fleet: "yes" },
+    taints: [{ key: "for", value, effect: "NoSchedule" }],
+  });
   const clusters = Object.fromEntries(names.map((name, index) => [name, taintOf(index < 3 ? "all" : name)]));
   const story: Story = { clusters, subscription: {} };
   const decision = schedule(subscriptionOf(story), {

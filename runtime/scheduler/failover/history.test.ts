@@ -46,7 +46,9 @@ function history({ take, ...failover }: Failover & { readonly take?: number }) {
       const groups = take === undefined ? {} : { schedulingBySubGroup: true, subscribers: [group] };
       const story = subscriptionOf({ subscription: { feeds: [feed], failover: { enabled: true, ...failover }, ...groups } });
       const subscription = { ...story, status };
-      const labelled = Object.entries(clusters).map(([each, cluster]) => [each, { labels: { fleet: "yes" }, ...cluster }] as const);
+      const labelled = Object.entries(clusters).map(
+        ([each, cluster]) => [each, { labels: { fleet: "yes" }, ...cluster }] as const,
+      );
       const decision = scheduleWithFailover(subscription, {
         snapshot: takeSnapshot(clustersOf({ clusters: Object.fromEntries(labelled), subscription: {} })),
         profile: defaultProfile("default"),

@@ -126,9 +126,11 @@ test("a cluster that is bound again does not work there while its old Base is be
   const deletionTimestamp = "2030-01-01T00:00:00Z";
   const old = { ...report, base: { ...report.base!, metadata: { ...report.base!.metadata, deletionTimestamp } } };
   const works = (each: Subscription, reported: ClusterReport): unknown =>
-    aggregate(each, { feeds: [], reports: [reported], interpreters: new Map() }, NOW).aggregatedStatuses?.[0]?.feedStatusDetails?.map(
-      ({ available, message }) => [available, message],
-    );
+    aggregate(
+      each,
+      { feeds: [], reports: [reported], interpreters: new Map() },
+      NOW,
+    ).aggregatedStatuses?.[0]?.feedStatusDetails?.map(({ available, message }) => [available, message]);
   expect(works(subscription, report)).toEqual([[true, undefined]]);
   expect(works(subscription, old)).toEqual([[false, "waiting for its Base"]]);
   // A Subscription that is being deleted goes on telling what is still there.
