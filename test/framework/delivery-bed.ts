@@ -13,7 +13,7 @@ import { createControllerManager } from "#controller-manager/controller-manager.
 import { parseControllerManagerOptions } from "#controller-manager/options.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
 import { createClient, type Client } from "#kube/client.ts";
-import { rfc3339 } from "#kube/conditions.ts";
+import { isConditionTrue, rfc3339 } from "#kube/conditions.ts";
 import { connectKubeconfig, type Connection } from "#kube/connection.ts";
 import { createEventRecorder } from "#kube/events.ts";
 import { createInformer } from "#kube/informer.ts";
@@ -59,6 +59,8 @@ export interface DeliveryBed extends AsyncDisposable {
   subscription(name: string): Promise<Subscription | undefined>;
   /** Waits until a condition of the Subscription is True for its newest generation. */
   condition(name: string, type: string): Promise<Subscription>;
+  /** Before what depends on it: replicas are divided, and groups chosen, among the clusters that are there. */
+  childrenReady(): Promise<true>;
 }
 
 export interface SubscribeOptions {
@@ -156,6 +158,12 @@ function bedFunctions(context: Context): BedFunctions {
         signal,
       ),
     subscription,
+    childrenReady: () =>
+      eventually("every child is Ready", async () => {
+        const { items } = await parent.list(ManagedCluster, {}, signal);
+        const isReady = ({ status }: ManagedCluster): boolean => isConditionTrue(status?.conditions, conditionTypes.ready);
+        return items.length === context.options.children && items.every(isReady);
+      }),
     condition: (name, type) =>
       eventually(`Subscription ${name} is ${type}`, async () => {
         const current = await subscription(name);

@@ -26,6 +26,7 @@ beforeAll(async () => {
     await bed.parent.patch(ManagedCluster, { namespace: name, name }, { type: "merge", body }, bed.signal);
     child.startAgent();
   }
+  await bed.childrenReady();
   bed.startScheduler([`--config=${config}`]);
 });
 afterAll(async () => {

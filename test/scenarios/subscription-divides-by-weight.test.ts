@@ -15,8 +15,6 @@ import {
   type Running,
 } from "#test/framework/delivery-bed.ts";
 import { deepEqual } from "#std/canonical-json.ts";
-import { conditionTypes } from "#api/names.ts";
-import { isConditionTrue } from "#kube/conditions.ts";
 import { eventually } from "#test/framework/eventually.ts";
 
 let bed: DeliveryBed;
@@ -36,10 +34,7 @@ beforeAll(async () => {
   bed.startControllerManager();
   agents = bed.children.map((child) => child.startAgent());
   // Who is ready first would get everything, rightly, until the next one is.
-  await eventually("every child is Ready", async () => {
-    const { items } = await bed.parent.list(ManagedCluster, {}, bed.signal);
-    return items.length === 3 && items.every(({ status }) => isConditionTrue(status?.conditions, conditionTypes.ready));
-  });
+  await bed.childrenReady();
 });
 afterAll(async () => {
   await bed[Symbol.asyncDispose]();
