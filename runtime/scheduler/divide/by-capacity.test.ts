@@ -113,6 +113,20 @@ test("decided again with what was decided, nothing changes", () => {
   );
 });
 
+test("as many clusters as are wanted start in one decision, also where a spread allows one only after another gave", () => {
+  const inZone = (name: string, one: Pick<Capable, "previous" | "capacity">, index: number): Capable => ({
+    key: `c-${String(index)}`,
+    labels: { zone: name },
+    score: 0,
+    ...one,
+  });
+  const free = { previous: 0, capacity: { type: "fits", replicas: 1 } } as const;
+  const full = { previous: 3, capacity: { type: "fits", replicas: 0 } } as const;
+  const clusters = [inZone("c", free, 0), inZone("a", free, 1), inZone("a", full, 2)];
+  const rules = { strategy: "Spread", constraints: [{ topologyKey: "zone", maxSkew: 2, isHard: true }], minClusters: 3 } as const;
+  expect(sharesOf(divide({ desired: 3, clusters, rules }))).toEqual([1, 1, 1]);
+});
+
 test("hard constraints hold for what is added, or the reason says why not", () => {
   fc.assert(
     fc.property(worlds, (world) => {

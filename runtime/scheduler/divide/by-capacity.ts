@@ -42,6 +42,9 @@ export interface CapacityQuestion {
 /** Names in a message; the rest is a number. */
 const SHOWN_MAX = 5;
 
+/** Each but the first lets further clusters start; what is missing then starts with a later decision. */
+const ROUNDS_MAX = 8;
+
 export function divideByCapacity({ feed, desired, clusters }: CapacityQuestion, rules: CapacityRules): FeedDivision {
   const before = clusters.map(placeOf);
   const after = divided(desired, before, rules);
@@ -87,7 +90,20 @@ function givenBy({ previous, limit, capacity }: Capable): { readonly by: string;
   return { by: limit.by, replicas: previous - limit.max };
 }
 
+/** What a cluster gave may be what a spread needed for another one to start: so until nothing changes any more. */
 function divided(desired: number, before: readonly Place[], rules: CapacityRules): readonly Place[] {
+  const wanted = Math.min(rules.minClusters, desired);
+  let places = before;
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+    const after = dividedOnce(desired, places, rules);
+    const isSame = after.every(({ now }, index) => now === places[index]?.now);
+    if (isSame || after.filter(isUsed).length >= wanted) return after;
+    places = after.map((one) => ({ ...one, floor: 0 }));
+  }
+  return places;
+}
+
+function dividedOnce(desired: number, before: readonly Place[], rules: CapacityRules): readonly Place[] {
   const running = sumOf(before, ({ now }) => now);
   const wanted = Math.min(rules.minClusters, desired);
   const starts = startsOf(wanted - before.filter(isUsed).length, before, rules);
