@@ -2,7 +2,6 @@
 
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { Description } from "#api/apps/v1alpha1/description.ts";
-import type { ResourceType } from "#api/meta.ts";
 import type { Node } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
 import { createInformer, type Informer } from "#kube/informer.ts";
@@ -11,7 +10,7 @@ import type { Logger } from "#std/log.ts";
 import type { Metrics } from "#std/metrics.ts";
 import type { PredictorPolicy } from "./access-policy.ts";
 import { createPredictorTarget } from "./capacity-server.ts";
-import { ClusterRoomKeeper, QUOTAS_BY_NAMESPACE, type CsiNode, type ResourceQuota, type StorageClass } from "./cluster-room.ts";
+import { ClusterRoomKeeper, CsiNodes, QUOTAS_BY_NAMESPACE, ResourceQuotas, StorageClasses } from "./cluster-room.ts";
 import { CountedPods, createPodCounter, RUNNING_PODS } from "./counted-pod.ts";
 import { createPredictor } from "./predictor.ts";
 import type { StreamTarget } from "./targets.ts";
@@ -30,18 +29,6 @@ export interface CapacityParts extends Disposable {
   readonly informers: readonly Informer[];
   readonly target: StreamTarget;
 }
-
-const ResourceQuotas: ResourceType<ResourceQuota> = {
-  group: "",
-  version: "v1",
-  kind: "ResourceQuota",
-  plural: "resourcequotas",
-  scope: "Namespaced",
-};
-
-const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
-const CsiNodes: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
-const StorageClasses: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
 
 export function createCapacityParts({ child, nodes, descriptions, policy, ...shared }: CapacityOptions): CapacityParts {
   const pods = createInformer(child, CountedPods, { ...shared, fieldSelector: RUNNING_PODS, trim: createPodCounter() });

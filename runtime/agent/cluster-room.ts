@@ -4,7 +4,7 @@
 // (ROOM-1) What a node's pods ask for together is the sum over the pods in the cache that are bound to it, at any time.
 // (ROOM-2) Nothing is answered before every kind was listed once: an empty cache looks like an empty cluster.
 
-import type { KubeObject } from "#api/meta.ts";
+import type { KubeObject, ResourceType } from "#api/meta.ts";
 import { assert } from "#std/assert.ts";
 import type { Node, ResourceList } from "#kube/builtin-kinds.ts";
 import type { Change, Informer } from "#kube/informer.ts";
@@ -36,6 +36,18 @@ export interface CsiNode extends KubeObject {
 export interface StorageClass extends KubeObject {
   readonly provisioner?: string;
 }
+
+export const ResourceQuotas: ResourceType<ResourceQuota> = {
+  group: "",
+  version: "v1",
+  kind: "ResourceQuota",
+  plural: "resourcequotas",
+  scope: "Namespaced",
+};
+
+const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
+export const CsiNodes: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
+export const StorageClasses: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
 
 export interface RoomInformers {
   readonly csiNodes: Informer<CsiNode>;

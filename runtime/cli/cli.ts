@@ -6,7 +6,7 @@ import { Command, CommanderError, Option } from "commander";
 import { namespaces } from "#api/names.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connectKubeconfig } from "#kube/connection.ts";
-import { CAPACITY_TIMEOUT_DEFAULT } from "#scheduler/ask-once.ts";
+import { CAPACITY_TIMEOUT_DEFAULT } from "#scheduler/capacity-client.ts";
 import { durationOption, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 import { dryRun, explainLivePlacement } from "./explain-placement.ts";

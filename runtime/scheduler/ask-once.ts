@@ -8,15 +8,9 @@ import { realClock } from "#std/clock.ts";
 import { silentLogger } from "#std/log.ts";
 import { createMetrics } from "#std/metrics.ts";
 import { createAskCluster } from "./ask-predictor.ts";
-import { CapacityClient, type AskCluster } from "./capacity-client.ts";
+import { CAPACITY_PARALLEL_DEFAULT, CapacityClient, type AskCluster } from "./capacity-client.ts";
 import type { Capacities } from "./capacity.ts";
 import type { FeedNeed } from "./plugin.ts";
-
-/** As the scheduler's `--capacity-timeout`. */
-export const CAPACITY_TIMEOUT_DEFAULT = "5s";
-
-/** As the scheduler's `--capacity-parallel`. */
-const AT_A_TIME_MAX = 32;
 
 export interface AskOnceOptions {
   readonly parent: Pick<Client, "request">;
@@ -38,7 +32,7 @@ export async function askOnce(
     // Nothing is asked twice in one round, and nothing is placed.
     cacheMs: timeoutMs,
     reservationMs: timeoutMs,
-    atATimeMax: AT_A_TIME_MAX,
+    atATimeMax: CAPACITY_PARALLEL_DEFAULT,
     clock: realClock,
     log: silentLogger,
     metrics: createMetrics(),

@@ -26,6 +26,11 @@ import type { FeedNeed } from "./plugin.ts";
 
 export type AskCluster = (cluster: ManagedCluster, request: PredictRequest, signal: AbortSignal) => Promise<PredictAnswer>;
 
+/** Of `--capacity-timeout`, for the scheduler and for people alike. */
+export const CAPACITY_TIMEOUT_DEFAULT = "5s";
+/** Of `--capacity-parallel`. */
+export const CAPACITY_PARALLEL_DEFAULT = 32;
+
 export interface CapacityLimits {
   /** Of a whole round. */
   readonly timeoutMs: number;

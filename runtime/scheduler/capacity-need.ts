@@ -21,23 +21,34 @@ export class NeedReader {
   of(request: PredictRequest): Need {
     const known = this.#byRequest.get(request);
     if (known !== undefined) return known;
-    const need = this.#read({ ...request.resources?.limits, ...request.resources?.requests });
+    const need = this.#read(quantitiesOf(request));
     this.#byRequest.set(request, need);
     return need;
   }
 
-  #read(quantities: Readonly<Record<string, string | number>>): Need {
+  #read(quantities: Quantities): Need {
     const text = canonicalJson(quantities);
-    const need = this.#byText.get(text) ?? needOf(quantities);
+    const need = this.#byText.get(text) ?? { amounts: exactly(quantities) };
     if (this.#byText.size >= NEEDS_MAX) this.#byText.clear();
     this.#byText.set(text, need);
     return need;
   }
 }
 
-function needOf(quantities: Readonly<Record<string, string | number>>): Need {
+/** Of one replica: resource -> nano-units of its requests, or of a limit where there is no request; what is zero is left out. */
+export function amountsOf(request: PredictRequest): ReadonlyMap<string, bigint> {
+  return exactly(quantitiesOf(request));
+}
+
+type Quantities = Readonly<Record<string, string | number>>;
+
+function quantitiesOf({ resources }: PredictRequest): Quantities {
+  return { ...resources?.limits, ...resources?.requests };
+}
+
+function exactly(quantities: Quantities): ReadonlyMap<string, bigint> {
   const amounts = Object.entries(quantities).map(([name, quantity]) => [name, nanoUnits(String(quantity)) ?? 0n] as const);
-  return { amounts: new Map(amounts.filter(([, amount]) => amount > 0n)) };
+  return new Map(amounts.filter(([, amount]) => amount > 0n));
 }
 
 /**

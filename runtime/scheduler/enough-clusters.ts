@@ -3,6 +3,7 @@
 // (ENO-1) Who is bound is always among them, and fills the share first: the same clusters come out of the next decision.
 // (ENO-2) Each Subscription begins to look at a place of its own, so that not all of them end on the first clusters.
 
+import { fnv1a32 } from "#api/apps/v1alpha1/spec-hash.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Verdict } from "./decision.ts";
 import type { Candidate, SchedulingOptions } from "./plugin.ts";
@@ -32,18 +33,11 @@ export function withEnough<T extends Judged>(
   const candidates = judged.flatMap(({ candidate }) => candidate ?? []);
   const wanted = Math.max(CLUSTERS_MIN, Math.floor((judged.length * share) / 100));
   const fresh = Math.max(0, wanted - candidates.filter(({ wasBound }) => wasBound).length);
-  const start = hashOf(metadata.uid ?? metadata.name) % Math.max(1, candidates.length);
+  const start = fnv1a32(metadata.uid ?? metadata.name) % Math.max(1, candidates.length);
   const ring = [...candidates.slice(start), ...candidates.slice(0, start)].filter(({ wasBound }) => !wasBound);
   if (ring.length <= fresh) return judged;
   const left = new Set(ring.slice(fresh));
   return judged.map((one) =>
     one.candidate !== undefined && left.has(one.candidate) ? { said: { cluster: one.said.cluster, verdict: enough } } : one,
   );
-}
-
-/** FNV-1a. */
-function hashOf(text: string): number {
-  let hash = 0x81_1c_9d_c5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01_00_01_93);
-  return hash >>> 0;
 }

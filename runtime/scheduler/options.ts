@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
+import { CAPACITY_PARALLEL_DEFAULT, CAPACITY_TIMEOUT_DEFAULT } from "./capacity-client.ts";
 import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
 import { REBALANCES_MAX_DEFAULT } from "./rebalance/turns.ts";
 import { DEFAULT_PREEMPTIONS_PER_MINUTE } from "./preempt/budget.ts";
@@ -64,7 +65,7 @@ const schema = z.object({
     .default(DEFAULT_PREEMPTIONS_PER_MINUTE)
     .describe("How many replicas may be taken from Subscriptions of lower priority in a minute, all together; 0: none ever"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
-  capacityTimeout: durationOption("5s").describe(
+  capacityTimeout: durationOption(CAPACITY_TIMEOUT_DEFAULT).describe(
     "How long clusters may take to tell what fits, before a decision that depends on it; who does not answer is silent",
   ),
   capacityCache: durationOption("10s").describe(
@@ -78,7 +79,7 @@ const schema = z.object({
     .int()
     .min(1)
     .max(1_000)
-    .default(32)
+    .default(CAPACITY_PARALLEL_DEFAULT)
     .describe("Such questions on their way at the same time"),
   predictorCaFile: z
     .string()

@@ -4,10 +4,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { ClusterRoomKeeper, type CsiNode, type ResourceQuota, type StorageClass } from "#agent/cluster-room.ts";
+import { ClusterRoomKeeper, CsiNodes, ResourceQuotas, StorageClasses } from "#agent/cluster-room.ts";
 import { CountedPods } from "#agent/counted-pod.ts";
 import { createPredictor, type Predictor } from "#agent/predictor.ts";
-import type { ResourceType } from "#api/meta.ts";
 import { Node } from "#kube/builtin-kinds.ts";
 import { createCertificateAuthority, issueCertificate } from "#std/certificates.ts";
 import { createStubInformer } from "#test/framework/stub-informer.ts";
@@ -21,18 +20,6 @@ export interface CapacityChildren extends AsyncDisposable {
 const LOOPBACK = "127.0.0.1";
 const NODES = 20;
 const ALLOCATABLE = { cpu: "96", memory: "768Gi", pods: "1000" };
-const ResourceQuotas: ResourceType<ResourceQuota> = {
-  group: "",
-  version: "v1",
-  kind: "ResourceQuota",
-  plural: "resourcequotas",
-  scope: "Namespaced",
-};
-
-const storage = { group: "storage.k8s.io", version: "v1", scope: "Cluster" } as const;
-const CsiNodes: ResourceType<CsiNode> = { ...storage, kind: "CSINode", plural: "csinodes" };
-const StorageClasses: ResourceType<StorageClass> = { ...storage, kind: "StorageClass", plural: "storageclasses" };
-
 export async function startCapacityChildren(names: readonly string[]): Promise<CapacityChildren> {
   const predictors = new Map(names.map((name) => [name, predictorOf(name)]));
   const authority = await createCertificateAuthority({ commonName: "bench predictors", validDays: 1 });

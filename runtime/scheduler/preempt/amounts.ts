@@ -1,8 +1,8 @@
 // What replicas need and free, resource by resource, in exact nano-units. Pure.
 
 import type { PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
+import { amountsOf } from "#scheduler/capacity-need.ts";
 import { canonicalJson } from "#std/canonical-json.ts";
-import { nanoUnits } from "#std/quantity.ts";
 
 export type Amounts = ReadonlyMap<string, bigint>;
 
@@ -17,13 +17,11 @@ export function needOf(request: PredictRequest): Amounts {
 }
 
 /** What one replica frees when it goes: its requests, a limit where there is none, and slots. */
-export function freedBy({ resources }: PredictRequest): Amounts {
-  const quantities = Object.entries({ ...resources?.limits, ...resources?.requests });
-  const amounts = new Map(quantities.map(([name, quantity]) => [name, nanoUnits(String(quantity)) ?? 0n] as const));
+export function freedBy(request: PredictRequest): Amounts {
+  const amounts = amountsOf(request);
   // A chart is one replica of several pods.
   const pods = amounts.get(PODS) ?? ONE;
-  amounts.set(PODS, pods < ONE ? ONE : pods);
-  return new Map([...amounts].filter(([, amount]) => amount > 0n));
+  return new Map([...amounts, [PODS, pods < ONE ? ONE : pods]]);
 }
 
 /** Where one goes the other one may come: nobody knows on which nodes a cluster runs what. */

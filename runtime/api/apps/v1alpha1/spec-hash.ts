@@ -57,7 +57,8 @@ export function specHash(spec: Subscription["spec"]): number {
   return fnv1a32(`([]uint8)[${bytes.join(" ")}]`);
 }
 
-function fnv1a32(text: string): number {
+/** FNV-1a over the UTF-16 units, which of ASCII are the bytes. */
+export function fnv1a32(text: string): number {
   let hash = 0x811c9dc5;
   // Signed in between: beyond 31 bits every step would make a number on the heap.
   for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
