@@ -15,7 +15,7 @@ import { joinsByItself } from "#tools/demo/cluster-api-step.ts";
 import type { Child, DemoContext } from "#tools/demo/context.ts";
 import { changed, delivered, installed, joined, survives } from "#tools/demo/fleet-steps.ts";
 import { inventory, whatIsNew } from "#tools/demo/inventory.ts";
-import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 import { atHop, runSteps, type DemoReport, type Step } from "#tools/demo/steps.ts";
 import { kubectlThroughTheParent, revokeRights } from "#tools/demo/user-steps.ts";
 import { resolveTools } from "#tools/toolchain.ts";

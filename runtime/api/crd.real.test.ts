@@ -1,14 +1,14 @@
 // Our CustomResourceDefinitions in a real API server: over upstream's, accepted without complaint, true to every example, strict with
 // every bad value.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { execa } from "execa";
 
 import { type ControlPlane, startControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
-import { resolveTool } from "#tools/toolchain.ts";
+import { kubectlWith } from "#tools/kubectl.ts";
 import { crdName, crdOf } from "./crd.ts";
 import type { Kind } from "./define-kind.ts";
 import { kinds } from "./kinds.ts";
@@ -33,6 +33,7 @@ const NAMESPACES = ["clusternet-reserved", "clusternet-5l82l"];
 const feed = { apiVersion: "v1", kind: "ConfigMap", namespace: "foo", name: "web" };
 
 let controlPlane: ControlPlane;
+const { signal } = new AbortController();
 /** An object of upstream's time, made before our CRDs were installed. */
 let oldSubscription: AnyObject;
 
@@ -317,16 +318,13 @@ test("objects of upstream survive the installation and can be used on", async ()
 });
 
 describe("kubectl", () => {
-  const run = async (...args: readonly string[]): Promise<{ readonly stdout: string; readonly stderr: string }> => {
-    const file = await resolveTool("kubectl", () => undefined);
-    return execa(file, ["--kubeconfig", controlPlane.adminKubeconfig, ...args]);
-  };
-  const kubectl = async (...args: readonly string[]): Promise<string> => (await run(...args)).stdout;
+  const kubectl = async (...args: readonly string[]): Promise<string> =>
+    (await kubectlWith(controlPlane.adminKubeconfig, signal)).run(args);
 
   test("applies deploy/crds without a warning", async () => {
     const folder = join(import.meta.dirname, "../../deploy/crds");
     const apply = ["apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", folder];
-    const { stdout, stderr } = await run(...apply);
+    const { stdout, stderr } = await (await kubectlWith(controlPlane.adminKubeconfig, signal)).attempt(apply);
     expect(stdout.split("\n").filter((line) => line.endsWith("serverside-applied"))).toHaveLength(kinds.length);
     expect(stderr).toBe("");
   });
@@ -340,6 +338,10 @@ describe("kubectl", () => {
     const shortNames = kinds.flatMap((kind) => kind.shortNames);
     for (const shortName of shortNames) expect(await kubectl("get", shortName, "-A", "-o", "name")).toContain(".clusternet.io/");
     expect(await kubectl("get", "clusternet", "-A", "-o", "name")).toContain("subscription.apps.clusternet.io/web-sub");
+  });
+
+  test("remembers what a server has beside the kubeconfig, not for the next server at the same address", () => {
+    expect(existsSync(`${controlPlane.adminKubeconfig}.cache/discovery`)).toBe(true);
   });
 
   test("explains a field", async () => {

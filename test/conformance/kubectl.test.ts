@@ -31,6 +31,8 @@ let directKubeconfig: string;
 
 beforeAll(async () => {
   bed = await startHubBed();
+  // Not what another server at this address has told an earlier kubectl.
+  process.env["KUBECACHEDIR"] = join(bed.parent.directory, "kubectl-cache");
   nodes = await startFakeNodes(bed.child, { logLines: ["first line"] });
   await allow(bed.parent.admin, { name: "ana-proxy", subject: user, rules: socketsProxyRules });
   const resources = ["configmaps", "pods", "pods/log", "pods/exec", "pods/attach", "pods/portforward"];

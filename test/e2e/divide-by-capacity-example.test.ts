@@ -13,7 +13,7 @@ import { silentLogger } from "#std/log.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { createPulumi } from "#test/framework/pulumi.ts";
 import { startCapacityFleet, type CapacityFleet } from "#test/scenarios/capacity-fleet.ts";
-import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 
 const EXAMPLE_MS_MAX = 240_000;
 const example = join(import.meta.dirname, "..", "..", "examples", "07-divide-by-capacity");

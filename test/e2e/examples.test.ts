@@ -12,7 +12,7 @@ import { SHOP, startDeliveryBed, type DeliveryBed } from "#test/framework/delive
 import { eventually } from "#test/framework/eventually.ts";
 import { createPulumi, type OperationOptions, type Pulumi } from "#test/framework/pulumi.ts";
 import { inventory, whatIsNew } from "#tools/demo/inventory.ts";
-import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
 const EXAMPLE_MS_MAX = 300_000;

@@ -10,7 +10,7 @@ import { eventually } from "#test/framework/eventually.ts";
 import { startClusters, type Clusters } from "#test/framework/fleet.ts";
 import { createPulumi, type Pulumi } from "#test/framework/pulumi.ts";
 import { inventory, whatIsNew } from "#tools/demo/inventory.ts";
-import { kubectlWith, type Kubectl } from "#tools/demo/kubectl.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 
 const FLEET_MS_MAX = 300_000;
 const repository = join(import.meta.dirname, "..", "..");

@@ -1,26 +1,26 @@
 // A cluster runs pods as processes, reaches them through Services, and fakes nodes, as a cluster with containers would.
-import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, existsSync } from "node:fs";
 import { get, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Pod, Service } from "kubernetes-types/core/v1.js";
 import { startCluster, type Cluster } from "#test/framework/cluster.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { FAKE_POD_ANSWER } from "#test/framework/fake-nodes.ts";
 import { createTestNamespace } from "#test/framework/namespaces.ts";
-import { resolveTool } from "#tools/toolchain.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 
 let cluster: Cluster;
 let namespace: string;
+const ending = new AbortController();
 
 beforeAll(async () => {
   cluster = await startCluster({ name: "bed", fakeNodes: {} });
   namespace = await createTestNamespace(cluster.controlPlane);
 });
 afterAll(async () => {
+  ending.abort();
   const { directory } = cluster.controlPlane;
   await cluster[Symbol.asyncDispose]();
   expect(existsSync(directory)).toBe(false);
@@ -95,14 +95,8 @@ async function podsOf(app: string): Promise<Pod[]> {
   return (await cluster.controlPlane.admin.get<{ items: Pod[] }>(path))?.items ?? [];
 }
 
-async function kubectl(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(await resolveTool("kubectl"), [
-    `--kubeconfig=${cluster.controlPlane.adminKubeconfig}`,
-    `--namespace=${namespace}`,
-    ...args,
-  ]);
-  return stdout;
-}
+const kubectlOfAdmin = (): Promise<Kubectl> => kubectlWith(cluster.controlPlane.adminKubeconfig, ending.signal);
+const kubectl = async (...args: string[]): Promise<string> => (await kubectlOfAdmin()).run([`--namespace=${namespace}`, ...args]);
 
 describe("a process node", () => {
   test("runs a Deployment that is reached through its Service's ClusterIP, and again after its process was killed", async () => {
@@ -259,23 +253,14 @@ describe("fake nodes", () => {
   });
 
   test("answer kubectl logs and exec", async () => {
-    expect(await kubectl("logs", "fake")).toBe("a fake pod has started\nit does nothing\n");
-    expect(await kubectl("exec", "fake", "--", "sh", "-c", "echo in $(basename $PWD)")).toBe("in exec\n");
+    expect(await kubectl("logs", "fake")).toBe("a fake pod has started\nit does nothing");
+    expect(await kubectl("exec", "fake", "--", "sh", "-c", "echo in $(basename $PWD)")).toBe("in exec");
   });
 
   test("answer kubectl port-forward", async () => {
-    const args = [`--kubeconfig=${cluster.controlPlane.adminKubeconfig}`, `--namespace=${namespace}`];
-    const forward = spawn(await resolveTool("kubectl"), [...args, "port-forward", "pod/fake", ":80"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    try {
-      const [line] = (await once(forward.stdout, "data")) as [Buffer];
-      const port = /127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1] ?? "";
-      const [response] = (await once(get(`http://127.0.0.1:${port}/`, { agent: false }), "response")) as [IncomingMessage];
-      expect(await text(response)).toBe(FAKE_POD_ANSWER);
-    } finally {
-      forward.kill();
-      await once(forward, "exit");
-    }
+    await using forward = (await kubectlOfAdmin()).start([`--namespace=${namespace}`, "port-forward", "pod/fake", ":80"]);
+    const address = await forward.output(/127\.0\.0\.1:\d+/);
+    const [response] = (await once(get(`http://${address}/`, { agent: false }), "response")) as [IncomingMessage];
+    expect(await text(response)).toBe(FAKE_POD_ANSWER);
   });
 });

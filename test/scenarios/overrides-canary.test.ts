@@ -12,6 +12,7 @@ import { ConfigMap, Deployment } from "#kube/builtin-kinds.ts";
 import { realClock } from "#std/clock.ts";
 import { aConfigMap, feedOf, SHOP, startDeliveryBed, type DeliveryBed, type Running } from "#test/framework/delivery-bed.ts";
 import { eventually } from "#test/framework/eventually.ts";
+import { kubectlEnvironment, kubectlWith } from "#tools/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
 const text = "# What runs.\nversion: 1 # raised by a canary\nreplicas: 9007199254740993\n";
@@ -86,9 +87,12 @@ const expectApplied = (name: string, expected: string): Promise<unknown> =>
   });
 const kubectl = (...args: readonly string[]): Promise<{ stdout: string; stderr: string; exitCode?: number | undefined }> =>
   resolveTool("kubectl").then((path) =>
-    execa(path, ["clusternet", ...args, "-n", SHOP, "--kubeconfig", bed.controlPlane.adminKubeconfig], {
+    execa(path, ["clusternet", ...args, "-n", SHOP], {
       reject: false,
-      env: { PATH: [directory, dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter) },
+      env: {
+        ...kubectlEnvironment(bed.controlPlane.adminKubeconfig),
+        PATH: [directory, dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter),
+      },
     }),
   );
 
@@ -180,9 +184,9 @@ test("the example goes to its canary, to everywhere and back, as its README says
     const body = { metadata: { labels: { stage: "demo", ...canary } } };
     await bed.parent.patch(ManagedCluster, { namespace: child.name, name: child.name }, { type: "merge", body }, bed.signal);
   }
-  const tool = await resolveTool("kubectl");
+  const administrator = await kubectlWith(bed.controlPlane.adminKubeconfig, bed.signal);
   const run = (verb: string, file: string, ...args: readonly string[]): Promise<unknown> =>
-    execa(tool, [verb, "-f", join(example, file), "--kubeconfig", bed.controlPlane.adminKubeconfig, ...args]);
+    administrator.run([verb, "-f", join(example, file), ...args]);
   const expectTea = (...expected: readonly string[]): Promise<unknown> =>
     eventually(`tea is ${expected.join(", ")}`, async () => {
       const found = await Promise.all(bed.children.map(({ client }) => client.get(Deployment, TEA, bed.signal)));

@@ -22,6 +22,7 @@ import type { ControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { tokenOf } from "#test/conformance/hub-objects.ts";
 import { addNode, startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
+import { kubectlEnvironment } from "#tools/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
 const START_MS_MAX = 180_000;
@@ -379,7 +380,11 @@ async function kubectlWithPlugin({
   await symlink(join(import.meta.dirname, "..", "..", "runtime", "cli", "main.ts"), plugin);
   const kubectl = await resolveTool("kubectl");
   return async (...argv: readonly string[]): Promise<string> => {
-    const env = { PATH: `${directory}:${dirname(process.execPath)}:/usr/bin:/bin`, KUBECONFIG: adminKubeconfig, HOME: directory };
+    const env = {
+      PATH: `${directory}:${dirname(process.execPath)}:/usr/bin:/bin`,
+      ...kubectlEnvironment(adminKubeconfig),
+      HOME: directory,
+    };
     const { stdout } = await execa(kubectl, ["clusternet", "rebalance", "-n", "shop", ...argv], { env, extendEnv: false });
     return stdout;
   };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Cluster } from "#test/framework/cluster.ts";
 import type { Clusters } from "#test/framework/fleet.ts";
 import type { Pulumi } from "#test/framework/pulumi.ts";
-import type { Kubectl } from "./kubectl.ts";
+import type { Kubectl } from "#tools/kubectl.ts";
 
 export interface Child {
   readonly name: string;

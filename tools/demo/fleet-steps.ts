@@ -2,7 +2,7 @@
 
 import { eventually } from "#test/framework/eventually.ts";
 import { deliveredUids, logOf, podOf, SYSTEM, type Child, type DemoContext } from "./context.ts";
-import type { Kubectl } from "./kubectl.ts";
+import type { Kubectl } from "#tools/kubectl.ts";
 import { atHop, type Step } from "./steps.ts";
 import { childKubectl } from "./user-steps.ts";
 

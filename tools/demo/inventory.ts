@@ -1,6 +1,6 @@
 // Everything that is in a cluster, as a set of lines, so that "nothing is left behind" can be shown and not only said.
 
-import type { Kubectl } from "./kubectl.ts";
+import type { Kubectl } from "#tools/kubectl.ts";
 
 /** Written by Kubernetes itself all the time, and gone by themselves. */
 const PASSING = new Set([

@@ -7,7 +7,7 @@ import { socketProxyPath } from "#api/proxies/v1alpha1/socket.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { FAKE_POD_ANSWER } from "#test/framework/fake-nodes.ts";
 import { logOf, type Child, type DemoContext } from "./context.ts";
-import { kubectlWith, type Kubectl } from "./kubectl.ts";
+import { kubectlWith, type Kubectl } from "#tools/kubectl.ts";
 import { atHop, type Step } from "./steps.ts";
 
 /** An ordinary user of the parent; her certificate says so, nothing else does. */

@@ -31,9 +31,18 @@ const COMMAND_MS_MAX = 60_000;
 const OUTPUT_MS_MAX = 20_000;
 const POLL_MS = 20;
 
+/**
+ * What kubectl knows of an API server it keeps under the server's address for six hours, in the user's home. Our servers take each
+ * other's addresses, and each would be asked for the kinds of the one before: so each kubeconfig has a cache of its own beside it.
+ */
+export function kubectlEnvironment(kubeconfig: string): { readonly KUBECONFIG: string; readonly KUBECACHEDIR: string } {
+  return { KUBECONFIG: kubeconfig, KUBECACHEDIR: `${kubeconfig}.cache` };
+}
+
 export async function kubectlWith(kubeconfig: string, signal: AbortSignal): Promise<Kubectl> {
   const binary = await resolveTool("kubectl");
-  const options = { env: { KUBECONFIG: kubeconfig }, cancelSignal: signal, forceKillAfterDelay: 1_000 } as const;
+  const env = kubectlEnvironment(kubeconfig);
+  const options = { env, cancelSignal: signal, forceKillAfterDelay: 1_000 } as const;
   const attempt: Kubectl["attempt"] = async (args, { input } = {}) => {
     const given = input === undefined ? { stdin: "ignore" as const } : { input };
     const result = await execa(binary, args, { ...options, ...given, timeout: COMMAND_MS_MAX, reject: false });
@@ -50,10 +59,7 @@ export async function kubectlWith(kubeconfig: string, signal: AbortSignal): Prom
     attempt,
     json: async (args) => JSON.parse(await run([...args, "--output=json"])) as never,
     start: (args) =>
-      running(
-        spawn(binary, args, { env: { ...process.env, KUBECONFIG: kubeconfig }, stdio: ["ignore", "pipe", "pipe"], signal }),
-        args,
-      ),
+      running(spawn(binary, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], signal }), args),
   };
 }
 
