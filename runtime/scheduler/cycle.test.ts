@@ -8,6 +8,7 @@ import { noCapacities } from "#scheduler/capacity.ts";
 import { createCycle } from "#scheduler/cycle.ts";
 import { defaultPlugins, defaultProfile } from "#scheduler/default-plugins.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
+import { OwnBindings } from "#scheduler/own-bindings.ts";
 import { PluginError } from "#scheduler/plugin-error.ts";
 import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
@@ -57,6 +58,7 @@ function worldWith(...plugins: readonly Plugin[]): World {
     clock,
     log: silentLogger,
     bindings: { of: () => 0 },
+    own: new OwnBindings(),
     capacity: { ask: () => Promise.resolve(noCapacities), reserve: () => undefined },
     scheduling: {
       start: () => undefined,

@@ -21,6 +21,7 @@ import { unbound, type BoundDecision, type Decision } from "./decision.ts";
 import { basesOf, clustersOf, withReplicasOf } from "./existing-bases.ts";
 import { announceMoves, lookAgainDelayMs, type GuardedScheduling } from "./failover/guarded.ts";
 import { needsOf } from "./feed-needs.ts";
+import type { OwnBindings } from "./own-bindings.ts";
 import { announcePreemption, isAwaitingRoom } from "./preempt/report.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import { PluginError } from "./plugin-error.ts";
@@ -45,6 +46,7 @@ export interface CycleDeps {
   readonly log: Logger;
   readonly bindings: Bindings;
   readonly scheduling: GuardedScheduling;
+  readonly own: Pick<OwnBindings, "expect" | "forget">;
   readonly capacity: Pick<CapacityClient, "ask" | "reserve">;
   /** undefined: it is another scheduler's. */
   readonly profileOf: (subscription: Subscription) => Profile | undefined;
@@ -128,7 +130,7 @@ interface Attempt {
 
 async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settled> {
   const { subscription, profile, measures } = attempt;
-  const { client, managedClusters, snapshots, feedInventories, bindings, scheduling, capacity, clock, log } = attempt.deps;
+  const { client, managedClusters, snapshots, feedInventories, bindings, scheduling, own, capacity, clock, log } = attempt.deps;
   const key = keyTextOf(subscription);
   const bases = await basesOf(subscription, client, signal);
   const needs = needsOf(feedInventories.get(key));
@@ -138,7 +140,13 @@ async function scheduleOne(attempt: Attempt, signal: AbortSignal): Promise<Settl
   const input = { snapshot, profile, existing, bindings, needs, capacities, stage: measures.stage };
   const known = withReplicasOf(subscription, bases, existing);
   const write = async (decision: Decision, writeSignal: AbortSignal): Promise<Settled> => {
-    const { changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, writeSignal);
+    own.expect(subscription, decision);
+    let changed = false;
+    try {
+      ({ changed } = await bind(subscription, { client, decision, snapshot, now: clock.now() }, writeSignal));
+    } finally {
+      if (!changed) own.forget(key);
+    }
     return { decision, changed };
   };
   let decision: Decision | undefined;

@@ -4,7 +4,7 @@ import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject } from "#api/meta.ts";
-import { annotations, eventComponents, leases } from "#api/names.ts";
+import { eventComponents, leases } from "#api/names.ts";
 import { createClient } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
@@ -17,15 +17,15 @@ import { createAskCluster } from "#scheduler/ask-predictor.ts";
 import { CapacityClient, type CapacityLimits } from "#scheduler/capacity-client.ts";
 import { createCycle } from "#scheduler/cycle.ts";
 import { needsOf } from "#scheduler/feed-needs.ts";
-import { createGuardedScheduling, isMoveReported, type GuardedScheduling } from "#scheduler/failover/guarded.ts";
+import { createGuardedScheduling } from "#scheduler/failover/guarded.ts";
 import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { createPreemptingScheduling, type PreemptingScheduling } from "#scheduler/preempt/preempting.ts";
+import { OwnBindings } from "#scheduler/own-bindings.ts";
+import { createWakers, type Caches } from "#scheduler/wakers.ts";
 import { RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
-import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } from "#scheduler/wake.ts";
-import { deepEqual } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import { startHealthServer } from "#std/health-server.ts";
 import type { Logger } from "#std/log.ts";
@@ -72,11 +72,18 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const scheduling = schedulingOf(options, { caches, clock, metrics, enqueue, profileOf, turns });
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
-  const { heldAgainst } = scheduling;
-  const capacity = new CapacityClient({ ...capacityLimits(options), ask, heldAgainst, clock, log, metrics });
+  const capacity = new CapacityClient({
+    ...capacityLimits(options),
+    ask,
+    heldAgainst: scheduling.heldAgainst,
+    clock,
+    log,
+    metrics,
+  });
   const snapshots = new SnapshotCache();
-  const cycle = createCycle({ ...shared, snapshots, bindings, scheduling, capacity, profileOf });
-  const wake = wakers(caches, { enqueue, queue, scheduling });
+  const own = new OwnBindings();
+  const cycle = createCycle({ ...shared, snapshots, bindings, scheduling, own, capacity, profileOf });
+  const wake = createWakers(caches, { enqueue, queue, scheduling, own });
 
   async function runQueue(signal: AbortSignal): Promise<void> {
     // Clusters first: the first decision must already see all of them.
@@ -180,52 +187,6 @@ function subscribeToLater<T extends KubeObject>(informer: Informer<T>, listener:
   return stop;
 }
 
-interface Wakers {
-  readonly onSubscription: (change: Change<Subscription>) => void;
-  readonly onCluster: (change: Change<ManagedCluster>) => void;
-  readonly onInventory: (change: Change<FeedInventory>) => void;
-}
-
-interface Woken {
-  readonly enqueue: (subscription: Subscription) => void;
-  readonly queue: SchedulingQueue;
-  readonly scheduling: GuardedScheduling;
-}
-
-interface Caches {
-  readonly subscriptions: Informer<Subscription>;
-  readonly managedClusters: Informer<ManagedCluster>;
-}
-
-/** Who has to be decided again when something changes. */
-function wakers({ subscriptions, managedClusters }: Caches, { enqueue, queue, scheduling }: Woken): Wakers {
-  return {
-    onSubscription: (change) => {
-      if (change.type === "deleted") queue.remove(keyTextOf(change.previous));
-      else if (change.type === "added" || isScheduled(change) || isMoveReported(change) || isAsked(change))
-        enqueue(change.object);
-    },
-    onCluster: (change) => {
-      const versions = clustersToWakeFor(change);
-      const roomy = clusterWithOtherRoom(change);
-      if (versions.length === 0 && roomy === undefined) return;
-      const isFleetChanged = versions.length > 0 && scheduling.observe(managedClusters.list());
-      for (const subscription of subscriptions.list()) {
-        const isHeldOrFree = isFleetChanged && mayBeHeld(subscription);
-        const isMoved = versions.some((cluster) => isAffected(subscription, cluster));
-        const isPlaced = roomy === undefined || !waitsForRoom(subscription) || !isAffected(subscription, roomy);
-        if (isHeldOrFree || isMoved || !isPlaced) enqueue(subscription);
-      }
-    },
-    onInventory: (change) => {
-      if (change.type === "updated" && deepEqual(change.object.spec, change.previous.spec)) return;
-      const inventory = change.type === "deleted" ? change.previous : change.object;
-      const subscription = subscriptions.get(keyTextOf(inventory));
-      if (subscription?.spec.schedulingStrategy === "Dividing") enqueue(subscription);
-    },
-  };
-}
-
 interface Sized {
   readonly queue: SchedulingQueue;
   readonly turns: RebalanceTurns;
@@ -244,26 +205,4 @@ function reportSizes({ queue, turns }: Sized, metrics: Metrics): void {
       collect: () => queue.sizes[place],
     });
   }
-}
-
-/** Something of it moves, or may have to. */
-function mayBeHeld({ spec, status }: Subscription): boolean {
-  return spec.failover?.enabled === true || status?.rebalance?.phase === "CarryingOut";
-}
-
-/** Somebody asks for a rebalance. */
-function isAsked({ object, previous }: Extract<Change<Subscription>, { type: "updated" }>): boolean {
-  const [now, before] = [object, previous].map(({ metadata }) => metadata.annotations?.[annotations.rebalance]);
-  return now !== before;
-}
-
-/** A spec to decide on, or a binding that somebody else changed. Numbers and other conditions mean nothing here. */
-function isScheduled({ object, previous }: Extract<Change<Subscription>, { type: "updated" }>): boolean {
-  return (
-    object.metadata.generation !== previous.metadata.generation ||
-    object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
-    object.status?.specHash !== previous.status?.specHash ||
-    String(object.status?.bindingClusters) !== String(previous.status?.bindingClusters) ||
-    !deepEqual(object.status?.replicas, previous.status?.replicas)
-  );
 }

@@ -15,6 +15,7 @@ import { needsOf } from "#scheduler/feed-needs.ts";
 import type { Plugin } from "#scheduler/plugin.ts";
 import { pluginsAtTheirPoints } from "#scheduler/profile.ts";
 import { createPreemptingScheduling } from "#scheduler/preempt/preempting.ts";
+import { OwnBindings } from "#scheduler/own-bindings.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
 import { silentLogger } from "#std/log.ts";
@@ -146,6 +147,7 @@ export function createSharedFleet(
       log: silentLogger,
       bindings: { of: () => 0 },
       capacity,
+      own: new OwnBindings(),
       scheduling,
       profileOf: () => profile,
     });

@@ -9,6 +9,7 @@ import { annotations } from "#api/names.ts";
 import { createCycle } from "#scheduler/cycle.ts";
 import { defaultProfile } from "#scheduler/default-plugins.ts";
 import { createGuardedScheduling } from "#scheduler/failover/guarded.ts";
+import { OwnBindings } from "#scheduler/own-bindings.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { silentLogger } from "#std/log.ts";
@@ -83,6 +84,7 @@ function fleetOf(atATimeMax: number) {
         },
         reserve: () => undefined,
       },
+      own: new OwnBindings(),
       scheduling,
       profileOf: () => defaultProfile("default"),
     });
