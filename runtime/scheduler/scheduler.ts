@@ -5,11 +5,11 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { eventComponents, leases } from "#api/names.ts";
-import { createClient } from "#kube/client.ts";
+import { createClient, type Client } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
 import { createEventRecorder } from "#kube/events.ts";
-import { createInformer, type Change, type Informer } from "#kube/informer.ts";
+import { createInformer, type Change, type Informer, type InformerOptions } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
 import { keyTextOf } from "#kube/object.ts";
 import { BindingCounts } from "#scheduler/binding-counts.ts";
@@ -22,7 +22,7 @@ import { fleetLimitsOf, type SchedulerOptions } from "#scheduler/options.ts";
 import type { Profile } from "#scheduler/profile.ts";
 import { createPreemptingScheduling, type PreemptingScheduling } from "#scheduler/preempt/preempting.ts";
 import { OwnBindings } from "#scheduler/own-bindings.ts";
-import { createWakers, type Caches } from "#scheduler/wakers.ts";
+import { createWakers } from "#scheduler/wakers.ts";
 import { RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
@@ -54,10 +54,8 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const client = createClient(connection, { component: "scheduler" });
   const metrics = createMetrics({ withProcessMetrics: true });
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
-  const subscriptions = createInformer(client, Subscription, { clock, log, metrics });
-  const managedClusters = createInformer(client, ManagedCluster, { clock, log, metrics });
-  const feedInventories = createInformer(client, FeedInventory, { clock, log, metrics });
-  const caches = { subscriptions, managedClusters, feedInventories };
+  const caches = cachesOf(client, { clock, log, metrics });
+  const { subscriptions, managedClusters, feedInventories } = caches;
   const informers = Object.values(caches);
   const queue = new SchedulingQueue(clock);
   const profileOf = profilesByName(profiles);
@@ -72,14 +70,8 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const scheduling = schedulingOf(options, { caches, clock, metrics, enqueue, profileOf, turns });
   const shared = { client, ...caches, queue, events, metrics, clock, log };
   const ask = createAskCluster({ parent: client, predictorCaPem });
-  const capacity = new CapacityClient({
-    ...capacityLimits(options),
-    ask,
-    heldAgainst: scheduling.heldAgainst,
-    clock,
-    log,
-    metrics,
-  });
+  const { heldAgainst } = scheduling;
+  const capacity = new CapacityClient({ ...capacityLimits(options), ask, heldAgainst, clock, log, metrics });
   const snapshots = new SnapshotCache();
   const own = new OwnBindings();
   const cycle = createCycle({ ...shared, snapshots, bindings, scheduling, own, capacity, profileOf });
@@ -133,6 +125,20 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   };
 }
 
+interface AllCaches {
+  readonly subscriptions: Informer<Subscription>;
+  readonly managedClusters: Informer<ManagedCluster>;
+  readonly feedInventories: Informer<FeedInventory>;
+}
+
+function cachesOf(client: Client, options: Pick<InformerOptions<KubeObject>, "clock" | "log" | "metrics">): AllCaches {
+  return {
+    subscriptions: createInformer(client, Subscription, options),
+    managedClusters: createInformer(client, ManagedCluster, options),
+    feedInventories: createInformer(client, FeedInventory, options),
+  };
+}
+
 /** undefined: it is another scheduler's, or is being deleted. */
 function profilesByName(profiles: readonly Profile[]): (subscription: Subscription) => Profile | undefined {
   const byName = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
@@ -140,7 +146,7 @@ function profilesByName(profiles: readonly Profile[]): (subscription: Subscripti
 }
 
 interface SchedulingDeps {
-  readonly caches: Caches & { readonly feedInventories: Informer<FeedInventory> };
+  readonly caches: AllCaches;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly enqueue: (subscription: Subscription) => void;

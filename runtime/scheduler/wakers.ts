@@ -14,7 +14,7 @@ import { clustersToWakeFor, clusterWithOtherRoom, isAffected, waitsForRoom } fro
 
 type Update = Extract<Change<Subscription>, { type: "updated" }>;
 
-export interface Wakers {
+interface Wakers {
   readonly onSubscription: (change: Change<Subscription>) => void;
   readonly onCluster: (change: Change<ManagedCluster>) => void;
   readonly onInventory: (change: Change<FeedInventory>) => void;
@@ -27,7 +27,7 @@ interface Woken {
   readonly own: Pick<OwnBindings, "recognises" | "forget">;
 }
 
-export interface Caches {
+interface Caches {
   readonly subscriptions: Pick<Informer<Subscription>, "get" | "list">;
   readonly managedClusters: Pick<Informer<ManagedCluster>, "list">;
 }
