@@ -56,7 +56,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
   const caches = cachesOf(client, { clock, log, metrics });
   const { subscriptions, managedClusters, feedInventories } = caches;
-  const informers = Object.values(caches);
+  const informers = [subscriptions, managedClusters, feedInventories];
   const queue = new SchedulingQueue(clock);
   const profileOf = profilesByName(profiles);
   const enqueue = (subscription: Subscription): void => {
