@@ -40,7 +40,13 @@ const RESOURCES_DEFAULT: ResourceNeeds = { requests: { cpu: "50m", memory: "128M
  * Most of what a component allocates lives for one request. A small young generation frees it, and the network buffers it holds, early:
  * a busy hub stays well below its memory limit for a little more processor time.
  */
-export const NODE_OPTIONS = "--max-semi-space-size=2";
+const SEMI_SPACE_MIB = 2;
+/** A decision about thousands of clusters allocates more than that, and would be collected while it is made. */
+const SEMI_SPACE_MIB_OF: Readonly<Record<string, number>> = { scheduler: 8 };
+
+export function nodeOptionsOf(component: string): string {
+  return `--max-semi-space-size=${String(SEMI_SPACE_MIB_OF[component] ?? SEMI_SPACE_MIB)}`;
+}
 
 /** Two heaps of glibc instead of eight per core: what one thread freed, another uses. */
 export const MALLOC_ARENAS_MAX = "2";
@@ -118,7 +124,7 @@ function container(options: ComponentDeployment): object {
       fieldVariable("POD_NAME", "metadata.name"),
       fieldVariable("POD_NAMESPACE", "metadata.namespace"),
       fieldVariable("POD_IP", "status.podIP"),
-      { name: "NODE_OPTIONS", value: NODE_OPTIONS },
+      { name: "NODE_OPTIONS", value: nodeOptionsOf(component) },
       { name: "MALLOC_ARENA_MAX", value: MALLOC_ARENAS_MAX },
       ...env,
     ],

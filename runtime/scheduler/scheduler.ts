@@ -46,8 +46,8 @@ export interface Scheduler {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Subscriptions that are decided and bound at the same time: decisions are quick, writing them is a round trip. */
-const WORKERS = 8;
+/** Subscriptions that are decided and bound at the same time: a decision takes a millisecond, writing it a round trip of many. */
+const WORKERS = 32;
 
 export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps): Scheduler {
   const { connection, profiles, predictorCaPem, clock, log } = deps;

@@ -5,7 +5,7 @@ import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { crdObjects } from "#install/crds.ts";
-import { MALLOC_ARENAS_MAX, NODE_OPTIONS } from "#install/deployment.ts";
+import { MALLOC_ARENAS_MAX, nodeOptionsOf } from "#install/deployment.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
 import type { ControlPlane } from "#test/framework/control-plane.ts";
@@ -39,7 +39,7 @@ export async function startComponent(
 ): Promise<OwnedProcess> {
   const main = join(import.meta.dirname, "../../runtime/main.ts");
   const own = [`--kubeconfig=${adminKubeconfig}`, "--leader-elect=false", `--health-port=${String(healthPort)}`];
-  const args = [...NODE_OPTIONS.split(" "), main, name, ...own, "--log-level=warn", ...flags];
+  const args = [nodeOptionsOf(name), main, name, ...own, "--log-level=warn", ...flags];
   const { PATH = "", HOME = "" } = process.env;
   const env = { PATH, HOME, MALLOC_ARENA_MAX: MALLOC_ARENAS_MAX };
   const component = await processes.start(process.execPath, args, { log: `${name}.log`, env });

@@ -10,7 +10,7 @@ import { openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MALLOC_ARENAS_MAX, NODE_OPTIONS } from "#install/deployment.ts";
+import { MALLOC_ARENAS_MAX, nodeOptionsOf } from "#install/deployment.ts";
 import { createCertificateAuthority, issueCertificate } from "#std/certificates.ts";
 import { socketProxyPath } from "#api/proxies/v1alpha1/socket.ts";
 import {
@@ -42,7 +42,7 @@ const CONNECTIONS = [1, 8, 32] as const;
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 3);
 /** Those of the Deployments. For whoever looks for what is slow: `--cpu-prof --cpu-prof-dir=DIR`, and a file for what the processes log. */
-const NODE_FLAGS = (process.env["BENCH_NODE_FLAGS"] ?? NODE_OPTIONS).split(" ").filter((flag) => flag !== "");
+const NODE_FLAGS = (process.env["BENCH_NODE_FLAGS"] ?? nodeOptionsOf("hub")).split(" ").filter((flag) => flag !== "");
 const LOG = process.env["BENCH_LOG"];
 const WAYS_MEASURED = process.env["BENCH_WAYS"]?.split(",");
 const USER = "bench-user";

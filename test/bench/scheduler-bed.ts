@@ -20,7 +20,7 @@ export interface Telling {
 export const FLEET_NAMESPACE = "fleet";
 export const SHOP = "shop";
 export const FLEET_LABEL = { fleet: "yes" };
-export const WRITES_AT_A_TIME = 16;
+export const WRITES_AT_A_TIME = 32;
 /** Clusters with the same label `group`. */
 export const GROUP_SIZE = 10;
 const LABELS = 20;
@@ -118,7 +118,7 @@ async function startScheduler(controlPlane: ControlPlane, flags: readonly string
         if (attempts >= count && waiting <= waitingMax) return true;
         throw new Error(`${String(attempts)} decided, ${String(waiting)} wait`);
       },
-      { timeoutMs: DRAINED_MS_MAX, intervalMs: 100 },
+      { timeoutMs: DRAINED_MS_MAX, intervalMs: 250 },
     );
   };
   return {

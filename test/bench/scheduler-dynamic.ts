@@ -8,6 +8,7 @@ import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { startCapacityChildren } from "./capacity-children.ts";
+import { STOP_MS_MAX } from "./parent-components.ts";
 import { processUse } from "./proxy-processes.ts";
 import {
   clusterOf,
@@ -53,9 +54,26 @@ export async function measureDynamic(subscriptions: number, { print, add }: Tell
     throw new Error(`${String(bound)} of ${String(subscriptions)} are bound`);
   });
   const seconds = (performance.now() - startedAt) / 1_000;
-  add("dynamic.bindings_per_s", (subscriptions - before) / seconds, "1/s");
+  const rate = (subscriptions - before) / seconds;
+  add("dynamic.bindings_per_s", rate, "1/s");
   // Of the scheduler alone, its start among it: says more than the rate where the machine is shared.
   add("dynamic.cpu_ms_per_binding", (await processUse(scheduler.process.pid)).cpuMs / subscriptions, "ms");
+  await scheduler.process.stop(STOP_MS_MAX);
+  const ceiling = await statusWritesPerSecond(bed);
+  add("dynamic.ceiling_writes_per_s", ceiling, "1/s");
+  add("dynamic.of_ceiling", rate / ceiling, "ratio");
+}
+
+/** What this parent takes when nobody decides anything: the statuses that are there, each written whole once more. */
+async function statusWritesPerSecond({ parent, signal }: SchedulerBed): Promise<number> {
+  const { items } = await parent.list(Subscription, { namespace: SHOP }, signal);
+  const write = async ({ metadata: { name }, status }: Subscription): Promise<void> => {
+    const body = { status: { ...status, specHash: (status?.specHash ?? 0) + 1, desiredReleases: 0 } };
+    await parent.patch(Subscription, { namespace: SHOP, name }, { type: "merge", body, subresource: "status" }, signal);
+  };
+  const startedAt = performance.now();
+  await inParallel(items, { atATime: WRITES_AT_A_TIME, work: write }, signal);
+  return items.length / ((performance.now() - startedAt) / 1_000);
 }
 
 async function makeDivided(index: number, { parent, signal }: SchedulerBed): Promise<void> {
