@@ -52,9 +52,6 @@ export interface CycleDeps {
   readonly profileOf: (subscription: Subscription) => Profile | undefined;
 }
 
-/** An Event holds 1 KiB. */
-const EVENT_MESSAGE_MAX = 1_000;
-
 /** Nobody tells the parent when pods end in a child: whoever lacks room asks again after so long. */
 const ROOM_CHECK_MS = 30_000;
 /** Room is being freed for it: it is soon there. */
@@ -237,7 +234,7 @@ function announce(
   const key = keyTextOf(subscription);
   const problem = problemOf(decision);
   if (problem !== undefined) {
-    const message = problem.message.slice(0, EVENT_MESSAGE_MAX);
+    const { message } = problem;
     log.info("scheduling.no-cluster", { subscription: key, reason: message });
     events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
   }
@@ -252,6 +249,6 @@ function announce(
   events.record(subscription, {
     type: "Normal",
     reason: normalEventReasons.scheduled,
-    message: message.slice(0, EVENT_MESSAGE_MAX),
+    message,
   });
 }

@@ -16,9 +16,6 @@ import { FleetGuard, type FleetLimits } from "./fleet-guard.ts";
 import { scheduleWithRebalance } from "#scheduler/rebalance/rebalance.ts";
 import { REBALANCES_MAX_DEFAULT, RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 
-/** An Event holds 1 KiB. */
-const EVENT_MESSAGE_MAX = 1_000;
-
 export interface GuardedScheduling {
   /** This process begins to lead. */
   start(clusters: readonly ManagedCluster[]): void;
@@ -89,11 +86,11 @@ export function announceMoves(
   for (const { type, reason, message } of decision.failover?.events ?? []) {
     log.info("failover.changed", { subscription: keyTextOf(subscription), message });
     const name = reason === "failover" ? normalEventReasons.failover : warningEventReasons[reason];
-    events.record(subscription, { type, reason: name, message: message.slice(0, EVENT_MESSAGE_MAX) });
+    events.record(subscription, { type, reason: name, message });
   }
   for (const { type, reason, message } of decision.rebalance?.events ?? []) {
     log.info("rebalance.changed", { subscription: keyTextOf(subscription), reason, message });
     const name = reason === "rebalanceStopped" ? warningEventReasons[reason] : normalEventReasons[reason];
-    events.record(subscription, { type, reason: name, message: message.slice(0, EVENT_MESSAGE_MAX) });
+    events.record(subscription, { type, reason: name, message });
   }
 }

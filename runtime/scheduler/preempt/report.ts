@@ -11,8 +11,6 @@ import { shortList } from "#std/short-list.ts";
 import type { Giving, Plan } from "./room.ts";
 import { givenIn } from "./taken.ts";
 
-/** An Event holds 1 KiB. */
-const EVENT_MESSAGE_MAX = 1_000;
 /** Names in a message; the rest is a number. */
 const SHOWN_MAX = 5;
 
@@ -43,7 +41,7 @@ export function announcePreemption(
     events.record(subscription, {
       type: "Warning",
       reason: warningEventReasons.preempted,
-      message: message.slice(0, EVENT_MESSAGE_MAX),
+      message,
     });
   }
   const { waitsFor, isNew = false } = decision.preemption ?? {};
@@ -53,7 +51,7 @@ export function announcePreemption(
   events.record(subscription, {
     type: "Normal",
     reason: normalEventReasons.preempting,
-    message: message.slice(0, EVENT_MESSAGE_MAX),
+    message,
   });
 }
 
