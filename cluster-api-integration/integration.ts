@@ -75,7 +75,7 @@ export async function runIntegration(
       controllers: [clusterController, settingsController],
       clock,
       log,
-      leaderElection: componentElection(options, { client, leaseName: options.leaderElectResourceName, clock, log }),
+      leaderElection: componentElection(options, { client, clock, log }),
     },
     signal,
   );

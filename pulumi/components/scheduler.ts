@@ -10,6 +10,11 @@ import { componentInstall, type ComponentArgs } from "./component-args.ts";
 import { createStages, dependenciesOf } from "./objects.ts";
 
 export interface SchedulerArgs extends ComponentArgs {
+  /**
+   * Of a further scheduler beside the one without a name: its objects and its Lease are named `clusternet-scheduler-<instance>`. It needs
+   * names of its own for its profiles (`config`), or the flag `--scheduler-name`.
+   */
+  readonly instance?: string;
   /** Profiles and their plugins (docs/contracts/scheduler-plugin.md). Default: one profile, called `default`, of the plugins that are built in. */
   readonly config?: SchedulerConfigInput;
   /** Files beside the configuration, such as the plugin modules that it names: their texts by file name. */
@@ -18,7 +23,11 @@ export interface SchedulerArgs extends ComponentArgs {
 
 const FILE_NAME = /^[-._a-zA-Z0-9]+$/;
 
+/** Such that names with it are names of Deployments. */
+const INSTANCE = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
+
 export const schedulerArgumentsShape = {
+  instance: z.string().regex(INSTANCE, "Must be a short name: lower-case letters, digits and dashes").optional(),
   config: SchedulerConfig.optional(),
   files: z
     .record(z.string().regex(FILE_NAME, "Must be a plain file name: letters, digits, dots, dashes and underscores"), z.string())

@@ -54,8 +54,7 @@ export function createAgent(options: AgentOptions, deps: AgentDeps): Agent {
       const childConnection = stack.use(await connectChild(options, deps));
       const child = createClient(childConnection, { component: COMPONENT });
       const work = { name: "agent", run: (leading: AbortSignal) => lead({ ...deps, options, child, metrics, state }, leading) };
-      const leaseName = options.leaderElectResourceName;
-      const leaderElection = componentElection(options, { client: child, leaseName, clock: deps.clock, log: deps.log });
+      const leaderElection = componentElection(options, { client: child, clock: deps.clock, log: deps.log });
       if (leaderElection !== undefined) Object.assign(state, { text: "standing by", isReady: true });
       await runManager(
         { informers: [], controllers: [], tasks: [work], leaderElection, clock: deps.clock, log: deps.log },

@@ -1,6 +1,6 @@
 // Wires the controller-manager: every controller below, in one list.
 
-import { eventComponents, leases } from "#api/names.ts";
+import { eventComponents } from "#api/names.ts";
 import { baseController } from "#controller-manager/controllers/base/controller.ts";
 import { chartNeedsController } from "#controller-manager/controllers/chart-needs/controller.ts";
 import { clusterLifecycleController } from "#controller-manager/controllers/cluster-lifecycle/controller.ts";
@@ -101,7 +101,7 @@ export function createControllerManager(
     feedInventoryController({ ...deliveryDeps, crossNamespaceFeeds, interpreters, chartNeeds: chartNeeds.needs }),
     ...feedProtectionControllers({ ...deliveryDeps, crossNamespaceFeeds }),
   ];
-  const leaderElection = componentElection(options, { client, leaseName: leases.controllerManager, clock, log });
+  const leaderElection = componentElection(options, { client, clock, log });
 
   return {
     async run(signal) {

@@ -1,7 +1,7 @@
 // Flags and environment of the controller-manager.
 
 import * as z from "zod";
-import { namespaces } from "#api/names.ts";
+import { leases, namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 
@@ -11,6 +11,11 @@ const schema = z.object({
   healthPort: z.coerce.number().int().min(0).max(65_535).default(8083).describe("Port of /livez, /readyz and /metrics"),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least severe level that is logged"),
   leaderElect: booleanOption(true).describe("Only one replica at a time runs the controllers"),
+  leaderElectResourceName: z
+    .string()
+    .min(1)
+    .default(leases.controllerManager)
+    .describe("Name of that Lease; another one than the default needs a Role for it"),
   leaderElectResourceNamespace: z
     .string()
     .default(namespaces.system)

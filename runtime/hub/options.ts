@@ -1,7 +1,7 @@
 // The hub's flags and environment -> HubOptions.
 
 import * as z from "zod";
-import { namespaces } from "#api/names.ts";
+import { leases, namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, listOption, parseOptions, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 
@@ -12,6 +12,7 @@ export const hubOptionsSchema = z.object({
   healthPort: z.coerce.number().int().min(0).max(65_535).default(8080).describe("Port of /livez, /readyz and /metrics"),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level that is logged"),
   leaderElect: booleanOption(true).describe("Accepted for uniformity: every replica of the hub serves"),
+  leaderElectResourceName: z.string().min(1).default(leases.hub).describe("Accepted for uniformity"),
   leaderElectResourceNamespace: z
     .string()
     .min(1)

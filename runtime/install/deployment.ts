@@ -6,6 +6,8 @@ import { componentLabels, type InstallObject, type Later } from "./object.ts";
 export interface ComponentDeployment {
   /** The image's first argument and the container's name: `hub`. */
   readonly component: string;
+  /** Of the objects; default: the component's. */
+  readonly name?: string;
   readonly namespace: string;
   readonly image: string;
   readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
@@ -59,9 +61,8 @@ export function deploymentName(component: string): string {
 }
 
 export function deploymentObject(options: ComponentDeployment): InstallObject {
-  const { component, namespace, replicas = 1, checksum } = options;
-  const name = deploymentName(component);
-  const labels = componentLabels(component);
+  const { component, name = deploymentName(component), namespace, replicas = 1, checksum } = options;
+  const labels = { ...componentLabels(component), "app.kubernetes.io/name": name };
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",

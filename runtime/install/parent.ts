@@ -4,7 +4,7 @@ import { apiServices, bootstrapTokens, groups, roles, versions } from "#api/name
 import type { SchedulerConfigInput } from "#api/scheduler-config.ts";
 import { ControllerManagerPermissions } from "#controller-manager/permissions.ts";
 import { HubPermissions } from "#hub/permissions.ts";
-import { SchedulerPermissions } from "#scheduler/permissions.ts";
+import { schedulerPermissions } from "#scheduler/permissions.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 import { admissionObjects } from "./admission.ts";
 import { deploymentName, deploymentObject, type ComponentDeployment, type ResourceNeeds } from "./deployment.ts";
@@ -35,6 +35,8 @@ export interface ControllerManagerInstall extends ComponentInstall {
 }
 
 export interface SchedulerInstall extends ComponentInstall {
+  /** Of a further scheduler beside the one without a name; all of its objects, and the Lease by which it leads, are named `clusternet-scheduler-<instance>`. */
+  readonly instance?: string;
   /** Profiles and their plugins; the form of `--config`. */
   readonly config?: SchedulerConfigInput;
   /** Files beside the configuration, such as the modules that it names: their texts by file name. */
@@ -82,16 +84,20 @@ export function hubStages(options: HubInstall): InstallStages {
 const SCHEDULER_CONFIG = { fileName: "config.yaml", mountPath: "/etc/clusternet/scheduler" } as const;
 
 export function schedulerStages(options: SchedulerInstall): InstallStages {
-  const { namespace, config, files = {} } = options;
-  const account = { name: deploymentName("scheduler"), namespace, labels: componentLabels("scheduler") };
-  const accounts = accountObjects(account, SchedulerPermissions);
-  if (config === undefined) return [accounts, [deploymentObject(deploymentOf("scheduler", options, []))]];
+  const { namespace, instance, config, files = {} } = options;
+  const component = instance === undefined ? "scheduler" : `scheduler-${instance}`;
+  const name = deploymentName(component);
+  const account = { name, namespace, labels: componentLabels(component) };
+  const accounts = accountObjects(account, schedulerPermissions(name));
+  const election = instance === undefined ? [] : [`--leader-elect-resource-name=${name}`];
+  if (config === undefined) return [accounts, [deploymentObject({ ...deploymentOf("scheduler", options, election), name })]];
   const { fileName, mountPath } = SCHEDULER_CONFIG;
   // JSON is YAML.
   const data = { ...files, [fileName]: JSON.stringify(config, null, 2) };
   const metadata = { ...account, name: `${account.name}-config` };
   const deployment = {
-    ...deploymentOf("scheduler", options, [`--config=${mountPath}/${fileName}`]),
+    ...deploymentOf("scheduler", options, [...election, `--config=${mountPath}/${fileName}`]),
+    name,
     volumes: [{ name: "config", mountPath, configMapName: metadata.name }],
     checksum: canonicalHash(data),
   };

@@ -139,6 +139,32 @@ test("a scheduler with a configuration reads it from a ConfigMap, and starts aga
   expect(checksumOf(install(8).at(-1))).not.toEqual(checksumOf(deployment));
 });
 
+test("a further scheduler in the same namespace shares no object with the first, and leads by a Lease of its own", () => {
+  const further = schedulerStages({ ...component, instance: "batch", extraArgs: ["--scheduler-name=batch"] }).flat();
+  const keyOf = ({ kind, metadata }: InstallObject): string => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`;
+  const first = new Set(objects.map(keyOf));
+  expect(further.map(keyOf).filter((key) => first.has(key))).toEqual([]);
+  const name = "clusternet-scheduler-batch";
+  expect(further.at(-1)).toMatchObject({
+    spec: {
+      selector: { matchLabels: { "app.kubernetes.io/name": name } },
+      template: {
+        metadata: { labels: { "app.kubernetes.io/name": name } },
+        spec: {
+          serviceAccountName: name,
+          containers: [
+            {
+              args: expect.arrayContaining(["scheduler", `--leader-elect-resource-name=${name}`, "--scheduler-name=batch"]),
+            },
+          ],
+        },
+      },
+    },
+  });
+  const rules = further.find(({ kind }) => kind === "Role")?.["rules"] as readonly Rule[];
+  expect(rules.flatMap(({ resourceNames = [] }) => resourceNames)).toEqual([name]);
+});
+
 describe("Deployments", () => {
   const deployments = ofKind("Deployment");
 

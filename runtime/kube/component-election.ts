@@ -10,6 +10,7 @@ import { createLeaderElection, type LeaderElection } from "./leader-election.ts"
 /** The `--leader-elect…` flags, parsed. */
 export interface ElectionFlags {
   readonly leaderElect: boolean;
+  readonly leaderElectResourceName: string;
   readonly leaderElectResourceNamespace: string;
   readonly leaderElectLeaseDuration: number;
   readonly leaderElectRenewDeadline: number;
@@ -18,17 +19,16 @@ export interface ElectionFlags {
 
 export interface ElectionDeps {
   readonly client: Client;
-  readonly leaseName: string;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** Undefined with `--leader-elect=false`: this process leads at once. */
-export function componentElection(flags: ElectionFlags, { leaseName, ...deps }: ElectionDeps): LeaderElection | undefined {
+export function componentElection(flags: ElectionFlags, deps: ElectionDeps): LeaderElection | undefined {
   if (!flags.leaderElect) return undefined;
   return createLeaderElection({
     ...deps,
-    lease: { namespace: flags.leaderElectResourceNamespace, name: leaseName },
+    lease: { namespace: flags.leaderElectResourceNamespace, name: flags.leaderElectResourceName },
     identity: `${hostname()}_${randomUUID()}`,
     leaseDurationMs: flags.leaderElectLeaseDuration,
     renewDeadlineMs: flags.leaderElectRenewDeadline,

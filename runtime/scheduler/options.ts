@@ -1,7 +1,7 @@
 // Flags and environment of the scheduler.
 
 import * as z from "zod";
-import { namespaces } from "#api/names.ts";
+import { leases, namespaces } from "#api/names.ts";
 import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
 import { CAPACITY_PARALLEL_DEFAULT, CAPACITY_TIMEOUT_DEFAULT } from "./capacity-client.ts";
 import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
@@ -15,6 +15,11 @@ const schema = z.object({
   healthPort: z.coerce.number().int().min(0).max(65_535).default(8082).describe("Port of /livez, /readyz and /metrics"),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least severe level that is logged"),
   leaderElect: booleanOption(true).describe("Only one replica at a time schedules"),
+  leaderElectResourceName: z
+    .string()
+    .min(1)
+    .default(leases.scheduler)
+    .describe("Name of the Lease; schedulers side by side in one namespace each need their own, and a Role for it"),
   leaderElectResourceNamespace: z
     .string()
     .default(namespaces.system)

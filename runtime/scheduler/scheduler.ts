@@ -4,7 +4,7 @@ import { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { KubeObject } from "#api/meta.ts";
-import { eventComponents, leases } from "#api/names.ts";
+import { eventComponents } from "#api/names.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
@@ -105,7 +105,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
     }
   }
 
-  const leaderElection = componentElection(options, { client, leaseName: leases.scheduler, clock, log });
+  const leaderElection = componentElection(options, { client, clock, log });
 
   return {
     async run(signal) {

@@ -131,7 +131,8 @@ function bedFunctions(context: Context): BedFunctions {
   return {
     startScheduler: (flags = []) =>
       run(context, async (connection, ownLog, runSignal) => {
-        const options = parseSchedulerOptions(["--leader-elect=false", "--health-port=0", ...flags], {});
+        const alone = flags.some((flag) => flag.startsWith("--leader-elect=")) ? [] : ["--leader-elect=false"];
+        const options = parseSchedulerOptions([...alone, "--health-port=0", ...flags], {});
         const profiles = await loadProfiles(options);
         await createScheduler(options, { connection, profiles, clock: realClock, log: ownLog }).run(runSignal);
       }),

@@ -76,3 +76,13 @@ test("while a gate is closed nothing is decided; when it opens, it is", async ()
   await edit("gated", { schedulingGates: null });
   await eventually("it is bound", async () => (await bound("gated")) === "child-1/child-1,child-2/child-2");
 });
+
+test("schedulers side by side in one namespace each lead by a Lease of their own, and decide what is theirs", async () => {
+  const names = ["east", "west"];
+  for (const name of names) {
+    const leaseName = `clusternet-scheduler-${name}`;
+    bed.startScheduler(["--leader-elect=true", `--leader-elect-resource-name=${leaseName}`, `--scheduler-name=${name}`]);
+    await bed.subscribe({ name, feeds: [], spec: { schedulerName: name } });
+  }
+  for (const name of names) await eventually(name, async () => (await bound(name)) === "child-1/child-1,child-2/child-2");
+});
