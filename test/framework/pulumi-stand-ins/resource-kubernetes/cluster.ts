@@ -1,21 +1,10 @@
 // One cluster as the provider sees it: kubeconfig → requests, kinds → paths, answers → objects or ClusterError.
 
-import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import type { RequestOptions } from "node:https";
-import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, request as send } from "undici";
 import { toError } from "#std/errors.ts";
+import { readAccess, type ClusterOptions } from "./kubeconfig.ts";
 import { apiVersionOf, stringField, type GroupVersionKind } from "./kubernetes-object.ts";
 import { isObject, type Json, type JsonObject } from "./property-values.ts";
-
-export interface ClusterOptions {
-  /** Text of a kubeconfig, a path, or undefined for $KUBECONFIG and ~/.kube/config. */
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
-  readonly cluster: string | undefined;
-}
 
 export type ClusterErrorReason =
   "AlreadyExists" | "Conflict" | "Forbidden" | "Invalid" | "NoSuchKind" | "NotFound" | "Unreachable" | "Other";
@@ -80,24 +69,10 @@ interface HttpRequest {
 const CONNECTIONS_MAX = 32;
 
 export async function connectCluster(options: ClusterOptions): Promise<Cluster> {
-  const config = await loadKubeConfig(options);
-  const server = config.getCurrentCluster()?.server;
+  const { server, tls, defaultNamespace, authorization } = await readAccess(options);
   if (server === undefined) throw new ClusterError("Unreachable", "The kubeconfig names no cluster");
-  const tls: RequestOptions = {};
-  await config.applyToHTTPSOptions(tls);
-  const agent = new Agent({
-    connections: CONNECTIONS_MAX,
-    connect: {
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls.key === undefined ? {} : { key: tls.key }),
-      ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-      rejectUnauthorized: tls.rejectUnauthorized !== false,
-    },
-  });
+  const agent = new Agent({ connections: CONNECTIONS_MAX, connect: { ...tls } });
   const call = async ({ method, path, query, contentType, body }: HttpRequest, signal: AbortSignal): Promise<JsonObject> => {
-    const credentials: RequestOptions = {};
-    await config.applyToHTTPSOptions(credentials);
     const url = new URL(`${server.replace(/\/$/, "")}${path}`);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
     const response = await send(url, {
@@ -105,7 +80,7 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
       dispatcher: agent,
       signal,
       headers: {
-        ...authorizationOf(credentials),
+        ...(await authorization()),
         accept: "application/json",
         ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
       },
@@ -117,10 +92,7 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
     if (response.statusCode >= 400) throw errorOf(response.statusCode, text);
     return parseObject(text);
   };
-  return createCluster(call, {
-    defaultNamespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
-    agent,
-  });
+  return createCluster(call, { defaultNamespace, agent });
 }
 
 type Call = (request: HttpRequest, signal: AbortSignal) => Promise<JsonObject>;
@@ -226,31 +198,6 @@ function writeQuery({ fieldManager, dryRun }: WriteOptions): Record<string, stri
 
 function groupPath(kind: GroupVersionKind): string {
   return kind.group === "" ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
-}
-
-function authorizationOf({ headers, auth }: RequestOptions): Record<string, string> {
-  if (typeof auth === "string") return { authorization: `Basic ${Buffer.from(auth).toString("base64")}` };
-  const value: unknown = isObject(headers) ? headers["Authorization"] : undefined;
-  return typeof value === "string" ? { authorization: value } : {};
-}
-
-async function loadKubeConfig({ kubeconfig, context, cluster }: ClusterOptions): Promise<KubeConfig> {
-  const config = new KubeConfig();
-  if (kubeconfig === undefined || kubeconfig === "") config.loadFromDefault();
-  else config.loadFromString(await kubeconfigText(kubeconfig));
-  if (context !== undefined && context !== "") config.setCurrentContext(context);
-  if (cluster !== undefined && cluster !== "") {
-    const current = config.getCurrentContext();
-    config.contexts = config.contexts.map((entry) => (entry.name === current ? { ...entry, cluster } : entry));
-  }
-  return config;
-}
-
-/** A value that is the path of a file means the file. */
-export async function kubeconfigText(value: string): Promise<string> {
-  const path = value.startsWith("~/") ? join(homedir(), value.slice(2)) : value;
-  const isFile = path.length < 4096 && !path.includes("\n") && (await stat(path).catch(() => undefined))?.isFile() === true;
-  return isFile ? readFile(path, "utf8") : value;
 }
 
 function parseObject(text: string): JsonObject {

@@ -1,8 +1,7 @@
 // The provider's own arguments: what they mean, and whether a change of them replaces every resource of the provider. Pure but for files.
 
-import { KubeConfig } from "@kubernetes/client-node";
 import { deepEqual } from "#std/canonical-json.ts";
-import { kubeconfigText } from "./cluster.ts";
+import { kubeconfigText, loadKubeconfigCode } from "./kubeconfig.ts";
 import { isObject, isUnknown, toKubernetes, type Json, type JsonObject } from "./property-values.ts";
 
 export interface Configuration {
@@ -70,6 +69,7 @@ export async function diffConfiguration(oldArgs: JsonObject, newArgs: JsonObject
 async function activeCluster(args: JsonObject): Promise<unknown> {
   const { kubeconfig } = args;
   if (kubeconfig === undefined) return {};
+  const { KubeConfig } = await loadKubeconfigCode();
   const config = new KubeConfig();
   config.loadFromString(await kubeconfigText(textOf(kubeconfig)));
   const context = typeof args["context"] === "string" ? args["context"] : config.getCurrentContext();
