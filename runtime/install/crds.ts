@@ -1,12 +1,16 @@
 // Our CustomResourceDefinitions, as objects to install. Pure.
 
-import { crdOf } from "#api/crd.ts";
+import { crdName, crdOf } from "#api/crd.ts";
 import { kinds } from "#api/kinds.ts";
 import type { InstallObject } from "./object.ts";
 
 export function crdObjects(): readonly InstallObject[] {
-  return kinds.map((kind) => crdOf(kind) as unknown as InstallObject);
+  made ??= kinds.map((kind) => crdOf(kind) as unknown as InstallObject);
+  return made;
 }
+
+/** Always the same, and a quarter of a second's work: a program asks several times. */
+let made: readonly InstallObject[] | undefined;
 
 /** Whoever wants the definitions to go with an installation makes this their owner: it lets its holder read them, and nothing else. */
 export function definitionsOwnerObject(): InstallObject {
@@ -18,7 +22,7 @@ export function definitionsOwnerObject(): InstallObject {
       {
         apiGroups: ["apiextensions.k8s.io"],
         resources: ["customresourcedefinitions"],
-        resourceNames: crdObjects().map(({ metadata }) => metadata.name),
+        resourceNames: kinds.map(crdName),
         verbs: ["get"],
       },
     ],

@@ -26,14 +26,12 @@ export interface Recorded {
 const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
 
 interface RegisterRequest {
-  toObject(): {
-    type: string;
-    name: string;
-    parent: string;
-    provider: string;
-    dependenciesList: string[];
-    retainondelete?: boolean;
-  };
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getProvider(): string;
+  getDependenciesList(): string[];
+  getRetainondelete(): boolean | undefined;
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 
@@ -41,7 +39,7 @@ export async function recordResources(program: () => unknown, { preview = false 
   const recorded: Omit<Recorded, "dependsOnAll">[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ name, inputs }) => ({ id: `${name}-id`, state: inputs as Record<string, unknown> }),
+      newResource: ({ name, type, inputs }) => ({ id: `${name}-id`, state: stateOf(type, inputs as Record<string, unknown>) }),
       call: ({ inputs }) => inputs as Record<string, unknown>,
     },
     "project",
@@ -72,22 +70,26 @@ export async function recordResources(program: () => unknown, { preview = false 
   return recorded.map((resource) => ({ ...resource, dependsOnAll: closure(resource.urn, recorded) }));
 }
 
+/** Nobody reads a definition's schemas from its outputs, and to encode them once more takes long. */
+function stateOf(type: string, { spec, ...others }: Record<string, unknown>): Record<string, unknown> {
+  return type.endsWith(":CustomResourceDefinition") || spec === undefined ? others : { ...others, spec };
+}
+
 type Callback = (error: unknown, response: { getUrn(): string } | undefined) => void;
 
 function recordedOf(request: RegisterRequest, urn: string): Omit<Recorded, "dependsOnAll"> {
-  const { type, name, parent, provider, dependenciesList, retainondelete } = request.toObject();
   const raw = request.getObject()?.toJavaScript() ?? {};
   return {
     urn,
-    type,
-    name,
-    parent,
-    provider,
+    type: request.getType(),
+    name: request.getName(),
+    parent: request.getParent(),
+    provider: request.getProvider(),
     inputs: unwrap(raw) as Record<string, unknown>,
     plainInputs: unwrap(raw, "[secret]"),
     secretInputs: Object.keys(raw).filter((key) => JSON.stringify(raw[key]).includes(SIGNATURE_KEY)),
-    dependsOn: dependenciesList,
-    retainOnDelete: retainondelete === true,
+    dependsOn: [...request.getDependenciesList()],
+    retainOnDelete: request.getRetainondelete() === true,
   };
 }
 
