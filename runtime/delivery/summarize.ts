@@ -63,5 +63,6 @@ const REPLICA_FIELDS: Readonly<Record<string, readonly (keyof ReplicaStatus)[]>>
     "readyReplicas",
     "availableReplicas",
   ],
+  "apps/v1/ReplicaSet": ["observedGeneration", "replicas", "readyReplicas", "availableReplicas"],
   "batch/v1/Job": ["active", "succeeded", "failed"],
 };

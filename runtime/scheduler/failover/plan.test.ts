@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parse } from "yaml";
 import type { Failover, Move } from "#api/apps/v1alpha1/failover.ts";
-import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import type { ReplicaStatus, Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { Toleration } from "#api/core-types.ts";
 import { taints } from "#api/names.ts";
 import { statusOf } from "#scheduler/bind.ts";
@@ -30,6 +30,8 @@ interface FailoverStory {
   readonly room?: number;
   readonly moves?: readonly Move[];
   readonly available?: readonly string[];
+  /** Numbers of replicas that each bound cluster reports; absent: all are available. */
+  readonly reports?: ReplicaStatus;
   readonly fleet?: { readonly held?: string; readonly free?: number; readonly quietBefore?: string };
 }
 
@@ -70,7 +72,7 @@ const dividing = {
 };
 
 function subscriptionFor(story: FailoverStory): Subscription {
-  const { bound, failover, tolerations = [], moves = [], available = [], replicas } = story;
+  const { bound, failover, tolerations = [], moves = [], available = [], reports, replicas } = story;
   const subscription = subscriptionOf({
     subscription: {
       bound,
@@ -83,7 +85,7 @@ function subscriptionFor(story: FailoverStory): Subscription {
   const feedStatusDetails = bound.map((name) => ({
     clusterId: name,
     available: available.includes(name),
-    replicaStatus: { availableReplicas: DESIRED },
+    replicaStatus: reports ?? { availableReplicas: DESIRED },
   }));
   const status = { ...subscription.status, aggregatedStatuses: [{ ...feed, feedStatusDetails }] };
   return { ...subscription, status: moves.length === 0 ? status : { ...status, failover: moves } };

@@ -21,12 +21,16 @@ import { noCapacities } from "#scheduler/capacity.ts";
 import type { BoundDecision, ClusterVerdict, Decision } from "#scheduler/decision.ts";
 import { schedule, type ScheduleInput } from "#scheduler/schedule.ts";
 import type { Cluster } from "#scheduler/snapshot.ts";
-import { isAvailableIn } from "./available.ts";
+import { shortList } from "#std/short-list.ts";
+import { whyNotAvailable } from "./available.ts";
 import { dueOf, isRecovered } from "./due.ts";
 import type { FleetView } from "./fleet-guard.ts";
 import { moveText, type FailoverEvent, type FailoverReport, type Note } from "./report.ts";
 import { failoverOf, type FailoverSettings } from "./settings.ts";
 import { anew, compare, snapshotWithout, subscriptionWithout, withKept } from "./without.ts";
+
+/** Clusters in a message; the rest is a number. */
+const SHOWN_MAX = 3;
 
 export interface FailoverInput extends ScheduleInput {
   /** Milliseconds since the epoch. */
@@ -315,14 +319,16 @@ function endOf({ phase, to = [], reason }: Move, until: number, { subscription, 
   const { snapshot, fleet, now } = input;
   if (fleet.held !== undefined) return undefined;
   if (settings.eviction === "Immediate" && phase === "Leaving") return reason;
-  const isReady = to.every((key) => {
+  const missing = to.flatMap((key) => {
     const cluster = snapshot.get(key);
-    // A silent one said so before.
-    return cluster !== undefined && isRecovered(subscription, cluster) && isAvailableIn(subscription, cluster);
+    // A silent one said before that all is Available.
+    const works = cluster !== undefined && isRecovered(subscription, cluster);
+    const why = works ? whyNotAvailable(subscription, cluster) : "it does not work";
+    return why === undefined ? [] : [`${key}: ${why}`];
   });
-  if (isReady) return to.length === 0 ? reason : `${reason}; ${to.join(", ")} took over`;
+  if (missing.length === 0) return to.length === 0 ? reason : `${reason}; ${to.join(", ")} took over`;
   if (now < until || phase === "Returning") return undefined;
-  return `${reason}; what replaces it is not Available after ${String(settings.gracefulTimeoutSeconds)} s`;
+  return `${reason}; what replaces it is not Available after ${String(settings.gracefulTimeoutSeconds)} s (${shortList(missing, SHOWN_MAX).join(", ")})`;
 }
 
 function withNote({ cluster, verdict }: ClusterVerdict, notes: readonly Note[]): ClusterVerdict {

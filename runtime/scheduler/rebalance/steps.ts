@@ -9,7 +9,7 @@ import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { noCapacities } from "#scheduler/capacity.ts";
 import type { BoundDecision } from "#scheduler/decision.ts";
 import { sum } from "#scheduler/divide/apportion.ts";
-import { isAvailableIn } from "#scheduler/failover/available.ts";
+import { whyNotAvailable } from "#scheduler/failover/available.ts";
 import type { FailoverInput } from "#scheduler/failover/plan.ts";
 import type { StopReason } from "./report.ts";
 import type { RebalanceSettings } from "./settings.ts";
@@ -43,14 +43,17 @@ export function nextStep(subscription: Subscription, known: Rebalancing, input: 
   const stopped = whyStopped(subscription, known, input);
   if (stopped !== undefined) return stopped;
   const { snapshot, now, settings } = input;
-  const late = (known.waitingFor ?? []).filter((key) => {
+  const late = (known.waitingFor ?? []).flatMap((key) => {
     const cluster = snapshot.get(key);
-    return cluster === undefined || !isAvailableIn(subscription, cluster);
+    const why = cluster === undefined ? "it is gone" : whyNotAvailable(subscription, cluster);
+    return why === undefined ? [] : [{ key, why }];
   });
   if (late.length > 0) {
     const until = Date.parse(known.steppedAt ?? known.since) + settings.stepTimeoutSeconds * 1_000;
     if (now < until) return { type: "wait", until };
-    const message = `what was moved to ${late.join(", ")} is not Available after ${String(settings.stepTimeoutSeconds)} s`;
+    const [{ key, why } = { key: "", why: "" }, ...others] = late;
+    const where = others.length === 0 ? key : `${key} and ${String(others.length)} more`;
+    const message = `what was moved to ${where} is not Available after ${String(settings.stepTimeoutSeconds)} s: ${why}`;
     return { type: "stop", reason: "NotAvailable", message };
   }
   const { moves = [], replacements = [] } = known;
