@@ -3,10 +3,11 @@
 import type { Replacement } from "#api/apps/v1alpha1/rebalance.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { matchesSelector } from "#kube/selector.ts";
-import type { Decision } from "#scheduler/decision.ts";
+import type { BoundDecision, Decision } from "#scheduler/decision.ts";
 import { previousOf } from "#scheduler/divide/divided.ts";
 import { scheduleWithFailover, type FailoverInput } from "#scheduler/failover/plan.ts";
 import { snapshotWithout, subscriptionWithout, withKept } from "#scheduler/failover/without.ts";
+import { isByWeight, withPlacesTaken, withSharesHeld } from "./by-weight.ts";
 
 /** Begun for this version of the Subscription, and still bound, there and selected. */
 export function begunOf({ spec, status, metadata }: Subscription, { snapshot }: FailoverInput): readonly Replacement[] {
@@ -20,22 +21,47 @@ export function begunOf({ spec, status, metadata }: Subscription, { snapshot }: 
 }
 
 /** Their replicas count for what is wanted: the sum stays what it is. */
-export function decideBeside(aside: readonly string[], subscription: Subscription, input: FailoverInput): Decision {
-  if (aside.length === 0) return scheduleWithFailover(subscription, input);
+export function decideBeside(
+  replacements: readonly Pick<Replacement, "from" | "to">[],
+  subscription: Subscription,
+  input: FailoverInput,
+): Decision {
+  if (replacements.length === 0) return scheduleWithFailover(subscription, input);
+  const aside = replacements.map(({ from }) => from);
   const away = new Set(aside);
+  const decision = isByWeight(subscription) ? asIfMoved(replacements, subscription, input) : undefined;
+  if (decision !== undefined) return decision.type === "bound" ? beside(decision, aside, subscription) : decision;
   const previous = previousOf(subscription);
   const needs = (input.needs ?? []).map((need) => {
     if (need.desiredReplicas === undefined) return need;
     const held = aside.reduce((sum, key) => sum + previous(need.feed, key), 0);
     return { ...need, desiredReplicas: Math.max(0, need.desiredReplicas - held) };
   });
-  const decision = scheduleWithFailover(subscriptionWithout(subscription, away), {
+  const without = scheduleWithFailover(subscriptionWithout(subscription, away), {
     ...input,
     needs,
     snapshot: snapshotWithout(input.snapshot, away),
     existing: (input.existing ?? []).filter((key) => !away.has(key)),
   });
-  if (decision.type !== "bound") return decision;
+  return without.type === "bound" ? beside(without, aside, subscription) : without;
+}
+
+/** By weight: who takes a place has its share, less what is still in the other cluster. undefined: the other one has too much for that. */
+function asIfMoved(
+  replacements: readonly Pick<Replacement, "from" | "to">[],
+  subscription: Subscription,
+  input: FailoverInput,
+): Decision | undefined {
+  const away = new Set(replacements.map(({ from }) => from));
+  const decision = scheduleWithFailover(withPlacesTaken(replacements, subscription), {
+    ...input,
+    snapshot: snapshotWithout(input.snapshot, away),
+    existing: (input.existing ?? []).filter((key) => !away.has(key)),
+  });
+  return decision.type === "bound" ? withSharesHeld(decision, replacements, subscription) : decision;
+}
+
+function beside(decision: BoundDecision, aside: readonly string[], subscription: Subscription): Decision {
   const kept = aside.map((cluster) => ({
     cluster,
     verdict: { type: "keep", reason: "stays bound until its replacement is Available" } as const,

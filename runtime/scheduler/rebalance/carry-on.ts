@@ -92,8 +92,7 @@ function take(plan: Rebalancing, step: Step, carried: Carried): Decision {
 /** Replicas move by themselves; without any, who begins to be left is put aside, and exactly its replacement must come. */
 function bindingOthers({ transfers, begins }: Step, { base, begun, subscription, input }: Carrying): BoundDecision | undefined {
   if (transfers.length > 0 || begins.length === 0) return base;
-  const aside = [...begun, ...begins].map(({ from }) => from);
-  const decision = decideBeside(aside, subscription, input);
+  const decision = decideBeside([...begun, ...begins], subscription, input);
   if (decision.type !== "bound") return undefined;
   const known = new Set(base.clusters);
   const added = decision.clusters.filter((key) => !known.has(key));

@@ -13,6 +13,7 @@ import { subscriptionWithout, snapshotWithout } from "#scheduler/failover/withou
 import { schedule } from "#scheduler/schedule.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 import { betterDivision, type PlanInput } from "./division.ts";
+import { isByWeight, isLike, movesOf } from "./by-weight.ts";
 import { isBetterScore } from "./quality.ts";
 import { isFit, notSettled } from "./standing.ts";
 
@@ -36,9 +37,11 @@ export function planRebalance(subscription: Subscription, input: PlanInput): Pla
   if (unsettled !== undefined) return blocked(unsettled);
   const why = notMovable(subscription);
   if (why !== undefined) return nothing(why);
-  const replacements = replacementsFor(subscription, input);
+  const { replacements, unlike } = replacementsFor(subscription, input);
   const begun = replacements.slice(0, input.begun?.length ?? 0);
-  return planWith(replacements, subscription, input) ?? planWith(begun, subscription, input) ?? nothing("");
+  const plan = planWith(replacements, subscription, input) ?? planWith(begun, subscription, input) ?? nothing("");
+  const [first] = unlike;
+  return plan.hash === "" && first !== undefined ? nothing(first) : plan;
 }
 
 function nothing(reason: string): Plan {
@@ -59,8 +62,8 @@ function hashOf({ moves, replacements }: Pick<Plan, "moves" | "replacements">): 
 
 function notMovable({ spec }: Subscription): string | undefined {
   if (isDividedByCapacity({ spec })) return undefined;
-  if (spec.schedulingStrategy === "Dividing") return "what is divided by weight is divided anew at every decision";
   if (spec.schedulingBySubGroup === true) return undefined;
+  if (spec.schedulingStrategy === "Dividing") return "what is divided by weight is divided anew at every decision";
   return "it is in every cluster that it selects";
 }
 
@@ -73,7 +76,7 @@ function planWith(planned: readonly Planned[], subscription: Subscription, input
   const replacements = planned.map(({ reason: _reason, ...each }): Replacement => each);
   const division = isDividedByCapacity(subscription)
     ? betterDivision(subscription, { ...input, replacements })
-    : { moves: [], reasons: [] };
+    : { moves: movesOf(subscription, replacements), reasons: [] };
   if (division === undefined || (planned.length > 0 && division.moves.length > MOVES_MAX)) return undefined;
   const moves = largestFirst(division.moves).slice(0, MOVES_MAX);
   if (moves.length + replacements.length === 0) return nothing(division.reasons.join("; "));
@@ -86,8 +89,14 @@ function largestFirst(moves: readonly RebalanceMove[]): readonly RebalanceMove[]
   return moves.toSorted((a, b) => b.replicas - a.replicas);
 }
 
+interface Replacing {
+  readonly replacements: readonly Planned[];
+  /** Why better clusters cannot take the place of others. */
+  readonly unlike: readonly string[];
+}
+
 /** Bound clusters whose place a better one would take: of a group, or of the most clusters to use. */
-function replacementsFor(subscription: Subscription, input: PlanInput): readonly Planned[] {
+function replacementsFor(subscription: Subscription, input: PlanInput): Replacing {
   const { spec, status } = subscription;
   const bound = status?.bindingClusters ?? [];
   const most = isDividedByCapacity(subscription) ? spec.dividingScheduling?.dynamicDividing?.maxClusters : undefined;
@@ -96,7 +105,8 @@ function replacementsFor(subscription: Subscription, input: PlanInput): readonly
     reason: `${each.from} is being replaced by ${each.to}`,
   }));
   const isLimited = spec.schedulingBySubGroup === true || (most !== undefined && bound.length >= most);
-  if (!isLimited) return replacements;
+  const unlike: string[] = [];
+  if (!isLimited) return { replacements, unlike };
   const scores = new Map(input.base.scores?.map(({ cluster, total }) => [cluster, total]));
   const candidates = bound
     .filter((key) => isFit(subscription, { key, ...input }) && !replacements.some(({ from, to }) => key === from || key === to))
@@ -110,9 +120,11 @@ function replacementsFor(subscription: Subscription, input: PlanInput): readonly
     if (next === undefined || second !== undefined || worse === undefined || better === undefined) continue;
     if (!isBetterScore(worse, better)) continue;
     const reason = `${next} has a score of ${String(Math.round(better))}, ${from} of ${String(Math.round(worse))}`;
-    replacements.push({ from, to: next, reason });
+    if (isByWeight(subscription) && !isLike([...replacements, { from, to: next }], subscription, input))
+      unlike.push(`${reason}, but in its place the shares of others would change: by weight they are exact`);
+    else replacements.push({ from, to: next, reason });
   }
-  return replacements;
+  return { replacements, unlike };
 }
 
 /** Clusters that would be bound if these were not there. */

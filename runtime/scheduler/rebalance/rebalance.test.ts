@@ -27,7 +27,7 @@ interface RebalanceStory {
   readonly clusters: Readonly<Record<string, ClusterStory>>;
   /** What each bound cluster has; of a Replication which are bound. */
   readonly has: Readonly<Record<string, number>> | readonly string[];
-  readonly strategy?: "Spread" | "Binpack";
+  readonly strategy?: "Spread" | "Binpack" | "Static";
   readonly dividing?: object;
   readonly subscribers?: readonly unknown[];
   readonly rebalance?: Rebalance;
@@ -71,7 +71,8 @@ class World {
         ...(isDivided
           ? {
               schedulingStrategy: "Dividing",
-              dividingScheduling: { type: "Dynamic", dynamicDividing: { strategy, ...dividing } },
+              dividingScheduling:
+                strategy === "Static" ? { type: strategy } : { type: "Dynamic", dynamicDividing: { strategy, ...dividing } },
               replicas: { [FEED]: bound.map((name) => shares[name] ?? 0) },
             }
           : {}),

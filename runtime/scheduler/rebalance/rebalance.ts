@@ -41,11 +41,7 @@ export function scheduleWithRebalance(subscription: Subscription, input: Rebalan
   const asked = requestOf(subscription);
   if (known === undefined && asked === undefined && settings.policy === "Never") return scheduleWithFailover(subscription, input);
   const begun = begunOf(subscription, input);
-  const base = decideBeside(
-    begun.map(({ from }) => from),
-    subscription,
-    input,
-  );
+  const base = decideBeside(begun, subscription, input);
   // It waits for something, or cannot be done: bindings stay, and so does what is said of a rebalance.
   if (base.type !== "bound") return base;
   const context: Context = { subscription, base, settings, input, begun, known, asked };
@@ -57,8 +53,7 @@ export function scheduleWithRebalance(subscription: Subscription, input: Rebalan
 /** What would be shown now, to somebody who does not lead. */
 export function planFor(subscription: Subscription, input: FailoverInput): Plan {
   const begun = begunOf(subscription, input);
-  const aside = begun.map(({ from }) => from);
-  const base = decideBeside(aside, subscription, input);
+  const base = decideBeside(begun, subscription, input);
   if (base.type !== "bound") return blocked(base.message);
   return planNow({ subscription, base, input, begun, settings: rebalanceOf(subscription) });
 }

@@ -11,6 +11,7 @@ import type { BoundDecision } from "#scheduler/decision.ts";
 import { sum } from "#scheduler/divide/apportion.ts";
 import { whyNotAvailable } from "#scheduler/failover/available.ts";
 import type { FailoverInput } from "#scheduler/failover/plan.ts";
+import { isByWeight } from "./by-weight.ts";
 import type { StopReason } from "./report.ts";
 import type { RebalanceSettings } from "./settings.ts";
 import { notSettled, whyUnfit } from "./standing.ts";
@@ -62,7 +63,9 @@ export function nextStep(subscription: Subscription, known: Rebalancing, input: 
   );
   const transfers = transfersOf(moves, subscription, settings);
   const full = transfers.find(
-    ({ feed, to }) => sum(transfers.filter((each) => each.to === to).map(({ replicas }) => replicas)) > roomOf(to, feed, input),
+    ({ feed, to }) =>
+      !isByWeight(subscription) &&
+      sum(transfers.filter((each) => each.to === to).map(({ replicas }) => replicas)) > roomOf(to, feed, input),
   );
   if (full !== undefined)
     return { type: "stop", reason: "NoRoom", message: `${full.to} has no room any more for what the plan gives it` };
