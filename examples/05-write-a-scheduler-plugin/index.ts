@@ -19,6 +19,8 @@ new clusternet.ControlPlane(
       // Lies beside the configuration in the scheduler's Pod; Node runs TypeScript as it is.
       files: { "cheapest.ts": readFileSync(join(import.meta.dirname, "cheapest.ts"), "utf8") },
     },
+    // An ordinary user may not listen on ports below 1024; on a real cluster leave this out.
+    hubServicePort: settings.getNumber("hubServicePort") ?? 443,
   },
   { provider: parent },
 );

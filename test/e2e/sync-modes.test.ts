@@ -1,11 +1,13 @@
 // Pull, Push and Dual in one fleet, by the real Pulumi engine: the same is delivered, and destroy leaves nothing in any cluster. Then
-// the root program, on the same clusters: stack configuration alone makes a fleet.
+// the root program, on the same clusters: stack configuration alone makes a fleet. Last, a parent whose scheduler has a plugin.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { parse } from "yaml";
+import type { KubeObject } from "#api/meta.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { startClusters, type Clusters } from "#test/framework/fleet.ts";
 import { createPulumi, type Pulumi } from "#test/framework/pulumi.ts";
@@ -110,6 +112,33 @@ test(
     expect((await root.preview()).text).toContain("Subscription default/greeting: no binding changes");
     await root.destroy();
     expect(await leftBehind()).toEqual([[], [], [], []]);
+  },
+  FLEET_MS_MAX,
+);
+
+test(
+  "05-write-a-scheduler-plugin, as a program: the parent's scheduler binds to the cheapest cluster",
+  async () => {
+    const example = join(repository, "examples", "05-write-a-scheduler-plugin");
+    const kubeconfig = join(clusters.directory, "parent.kubeconfig");
+    await using program = await createPulumi({ directory: example, config: { kubeconfig, hubServicePort: "8443" } });
+    await program.up();
+    const [parent] = kubectls;
+    for (const namespace of ["oslo", "paris", "rome", "shop"]) await parent?.run(["create", "namespace", namespace]);
+    const { items } = parse(await readFile(join(example, "clusters.yaml"), "utf8")) as {
+      items: (KubeObject & { status: object })[];
+    };
+    await parent?.run(["apply", "-f", join(example, "clusters.yaml")]);
+    for (const { metadata, status } of items) {
+      const patch = ["--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status })}`];
+      await parent?.run(["patch", "managedcluster", metadata.name, "-n", metadata.namespace ?? "", ...patch]);
+    }
+    await parent?.run(["apply", "-f", join(example, "subscription.yaml")]);
+    await parent?.run([
+      ...["wait", "subscription/batch", "-n", "shop", "--timeout=60s"],
+      "--for=jsonpath={.status.bindingClusters[*]}=paris/paris",
+    ]);
+    await program.destroy();
   },
   FLEET_MS_MAX,
 );
