@@ -7,7 +7,7 @@ import { askOnce } from "#scheduler/ask-once.ts";
 import { clustersOf, subscriptionOf } from "#test/framework/scheduler-story.ts";
 
 const feed = "apps/v1/Deployment/shop/web";
-const names = ["answers", "silent", "forbidden", "refused", "disabled"] as const;
+const names = ["answers", "silent", "forbidden", "refused", "disabled", "direct", "only-direct"] as const;
 const ids: Readonly<Record<string, string>> = Object.fromEntries(
   names.map((name, index) => [name, `8f6b5f8e-0000-4000-8000-00000000000${String(index)}`]),
 );
@@ -22,7 +22,13 @@ const clusters = clustersOf({
   return {
     ...cluster,
     metadata: { ...cluster.metadata, labels: { ...labels, ...id } },
-    status: { ...cluster.status, predictorEnabled: name !== "disabled" },
+    status: {
+      ...cluster.status,
+      predictorEnabled: name !== "disabled",
+      predictorDirectAccess: name.endsWith("direct"),
+      predictorAddress: "https://192.0.2.1:8080",
+      useSocket: name !== "only-direct",
+    },
   };
 });
 const subscription = subscriptionOf({
@@ -59,6 +65,8 @@ test("every cluster's answer, or why there is none", async () => {
     forbidden: { type: "silent", reason: expect.stringContaining('"create" on sockets/proxy') },
     refused: { type: "silent", reason: expect.stringContaining("--predictor-users") },
     disabled: { type: "silent", reason: expect.stringContaining("predictorEnabled") },
+    direct: { type: "fits", replicas: 7, unfit: { "insufficient cpu": 2 } },
+    "only-direct": { type: "silent", reason: expect.stringMatching(/only the scheduler asks it.*useSocket.*--no-capacity\)$/) },
   });
 });
 

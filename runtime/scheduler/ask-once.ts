@@ -27,7 +27,8 @@ export async function askOnce(
   signal: AbortSignal,
 ): Promise<Capacities> {
   const client = new CapacityClient({
-    ask: withAdvice(createAskCluster({ parent, predictorCaPem: undefined })),
+    // Whoever has a tunnel is asked through the hub: people have no certificate that a predictor's own port would know.
+    ask: withAdvice(createAskCluster({ parent, straight: undefined })),
     timeoutMs,
     // Nothing is asked twice in one round, and nothing is placed.
     cacheMs: timeoutMs,
@@ -42,11 +43,19 @@ export async function askOnce(
 
 /** What the two who may say no want to be told: the parent's RBAC, and the child's agent. */
 function withAdvice(ask: AskCluster): AskCluster {
-  return (cluster, request, signal) =>
-    ask(cluster, request, signal).catch((error: unknown) => {
+  return (cluster, request, signal) => {
+    const { predictorEnabled, predictorDirectAccess, useSocket } = cluster.status ?? {};
+    if (predictorEnabled === true && predictorDirectAccess === true && useSocket === false) {
+      return Promise.reject(new Error(ONLY_STRAIGHT));
+    }
+    return ask(cluster, request, signal).catch((error: unknown) => {
       throw isForbidden(error) ? new Error(adviceFor(error)) : error;
     });
+  };
 }
+
+const ONLY_STRAIGHT =
+  "only the scheduler asks it: its agent opens no tunnel to the hub (useSocket is false); have it open one, or give numbers (--clusters) or none (--no-capacity)";
 
 function adviceFor({ message }: Error): string {
   return message.includes("agent refuses")

@@ -1,13 +1,17 @@
-// Asks one child's predictor: through the hub, as ourselves; or straight, where the child says that it can be reached so.
+// Asks one child's predictor: straight, where the child says that it can be reached so and we can tell that it is the child; else through
+// the hub, as ourselves.
 //
-// (ASK-1) Straight only over TLS that is verified against the authority of `--predictor-ca-file`, and with no credential: the address is
-//         what the child says, so nothing of ours may go there.
+// (ASK-1) Straight only over TLS that is verified against the authority of `--predictor-ca-file`, and with no credential that could be used
+//         elsewhere: the address is what the child says. So no token ever goes there; a client certificate may, because its key stays here.
 
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { labels } from "#api/names.ts";
 import { PredictAnswer, predictorPaths, type PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { isClusterId, socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { connect } from "#kube/connection.ts";
+import type { Credentials, CredentialSource } from "#kube/credentials.ts";
+import { assert } from "#std/assert.ts";
 import type { AskCluster } from "./capacity-client.ts";
 
 /** Far more than numbers for 500 feeds and a few places: a child must not fill the scheduler's memory. */
@@ -15,42 +19,82 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 export interface AskOptions {
   readonly parent: Pick<Client, "request">;
-  /** PEM; undefined: nobody is asked straight. */
-  readonly predictorCaPem: string | undefined;
+  /** The authority of predictors, and the certificate that we show them; undefined: nobody is asked straight. */
+  readonly straight: CredentialSource | undefined;
 }
 
-/** A cluster that does not answer such questions; the message says why. */
+export type Way =
+  | { readonly type: "hub"; readonly clusterId: string }
+  | { readonly type: "straight"; readonly address: string }
+  | { readonly type: "none"; readonly reason: string };
+
+/** A cluster that is not asked; the message says why. */
 class NotAskedError extends Error {
   override readonly name = "NotAskedError";
 }
 
-export function createAskCluster({ parent, predictorCaPem }: AskOptions): AskCluster {
-  return async (cluster, request, signal) => {
-    const { status = {} } = cluster;
-    if (status.predictorEnabled !== true)
-      throw new NotAskedError("its agent does not tell its capacity (predictorEnabled is false)");
-    const body = request;
-    if (status.predictorDirectAccess === true) {
-      return await askStraight({ address: status.predictorAddress ?? "", caPem: predictorCaPem, body }, signal);
+export function createAskCluster({ parent, straight }: AskOptions): AskCluster {
+  return async (cluster, body, signal) => {
+    const way = wayTo(cluster, { straight: straight !== undefined });
+    switch (way.type) {
+      case "none":
+        throw new NotAskedError(way.reason);
+      case "straight": {
+        assert(straight !== undefined, "Nobody is asked straight without an authority");
+        return await askStraight({ ...(await straight.read(signal)), address: way.address, body }, signal);
+      }
+      case "hub": {
+        const path = socketPredictorPath(way.clusterId, predictorPaths.predict);
+        const { json } = await parent.request({ method: "POST", path, body, answerBytesMax: ANSWER_BYTES_MAX }, signal);
+        return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
+      }
     }
-    const id = cluster.metadata.labels?.[labels.clusterId] ?? "";
-    if (!isClusterId(id)) throw new NotAskedError(`its ManagedCluster has no label ${labels.clusterId}`);
-    const path = socketPredictorPath(id, predictorPaths.predict);
-    const { json } = await parent.request({ method: "POST", path, body, answerBytesMax: ANSWER_BYTES_MAX }, signal);
-    return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
   };
 }
 
+/** Through the hub whoever has a tunnel, unless it wants to be asked straight and can be. */
+export function wayTo({ status = {}, metadata }: ManagedCluster, can: { readonly straight: boolean }): Way {
+  const { predictorEnabled, predictorDirectAccess, predictorAddress = "", useSocket } = status;
+  if (predictorEnabled !== true)
+    return { type: "none", reason: "its agent does not tell its capacity (predictorEnabled is false)" };
+  const isStraight = predictorDirectAccess === true;
+  if (isStraight && can.straight && isHttps(predictorAddress)) return { type: "straight", address: predictorAddress };
+  if (useSocket === false) return { type: "none", reason: `${NO_TUNNEL}, and ${whyNotStraight(status, can)}` };
+  const clusterId = metadata.labels?.[labels.clusterId] ?? "";
+  if (!isClusterId(clusterId)) return { type: "none", reason: `its ManagedCluster has no label ${labels.clusterId}` };
+  return { type: "hub", clusterId };
+}
+
+const NO_TUNNEL = "its agent opens no tunnel to the hub (useSocket is false)";
+
+function whyNotStraight(
+  { predictorDirectAccess, predictorAddress = "" }: NonNullable<ManagedCluster["status"]>,
+  can: { readonly straight: boolean },
+): string {
+  if (predictorDirectAccess !== true) return "it does not answer direct questions (predictorDirectAccess is false)";
+  if (!can.straight) return "only a scheduler with --predictor-ca-file asks it straight";
+  return `its predictorAddress ${JSON.stringify(predictorAddress)} is no https URL`;
+}
+
+function isHttps(address: string): boolean {
+  return URL.canParse(address) && new URL(address).protocol === "https:";
+}
+
+interface StraightQuestion extends Pick<Credentials, "caPem" | "clientCertificate"> {
+  readonly address: string;
+  readonly body: PredictRequest;
+}
+
 async function askStraight(
-  { address, caPem, body }: { readonly address: string; readonly caPem: string | undefined; readonly body: PredictRequest },
+  { address, caPem, clientCertificate, body }: StraightQuestion,
   signal: AbortSignal,
 ): ReturnType<AskCluster> {
-  if (caPem === undefined)
-    throw new NotAskedError("it wants to be asked straight, which only a scheduler with --predictor-ca-file does");
-  if (!URL.canParse(address) || new URL(address).protocol !== "https:") {
-    throw new NotAskedError(`its predictorAddress ${JSON.stringify(address)} is no https URL`);
-  }
-  await using connection = connect({ server: address.replace(/\/+$/, ""), caPem });
+  assert(caPem !== undefined, "The system's authorities do not count for predictors");
+  await using connection = connect({
+    server: address.replace(/\/+$/, ""),
+    caPem,
+    ...(clientCertificate === undefined ? {} : { clientCertificate }),
+  });
   const client = createClient(connection, { component: "scheduler" });
   const { json } = await client.request(
     { method: "POST", path: predictorPaths.predict, body, answerBytesMax: ANSWER_BYTES_MAX },

@@ -1,19 +1,19 @@
 // Process entry of the scheduler.
 
-import { readFile } from "node:fs/promises";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
+import { readStraightCredentials } from "#scheduler/straight-credentials.ts";
 import { connectInCluster, connectKubeconfig } from "#kube/connection.ts";
 import { runProcess } from "#std/run-process.ts";
 import { packageVersion } from "#std/version.ts";
 
 await runProcess({ component: "scheduler", version: packageVersion }, async ({ argv, env, signal, log, clock }) => {
   const options = parseSchedulerOptions(argv, env);
-  const { kubeconfig, predictorCaFile } = options;
-  const predictorCaPem = predictorCaFile === "" ? undefined : await readFile(predictorCaFile, "utf8");
+  const { kubeconfig } = options;
+  const straight = await readStraightCredentials(options, { clock, log });
   const profiles = await loadProfiles(options);
   await using connection =
     kubeconfig === "" ? await connectInCluster(env, { clock }) : await connectKubeconfig({ path: kubeconfig, clock });
-  await createScheduler(options, { connection, profiles, predictorCaPem, clock, log }).run(signal);
+  await createScheduler(options, { connection, profiles, straight, clock, log }).run(signal);
 });

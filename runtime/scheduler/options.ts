@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { leases, namespaces } from "#api/names.ts";
-import { booleanOption, durationOption, parseOptions, type Environment } from "#std/options.ts";
+import { booleanOption, durationOption, OptionsError, parseOptions, type Environment } from "#std/options.ts";
 import { CAPACITY_PARALLEL_DEFAULT, CAPACITY_TIMEOUT_DEFAULT } from "./capacity-client.ts";
 import { defaultFleetLimits, type FleetLimits } from "./failover/fleet-guard.ts";
 import { REBALANCES_MAX_DEFAULT } from "./rebalance/turns.ts";
@@ -90,8 +90,13 @@ const schema = z.object({
     .string()
     .default("")
     .describe(
-      "PEM of the authority of predictors with predictorDirectAccess; empty: they are not asked, others are through the hub",
+      "PEM of the authority of predictors with predictorDirectAccess, which are then asked straight; empty: all are asked through the hub",
     ),
+  predictorClientCertFile: z
+    .string()
+    .default("")
+    .describe("PEM of the certificate that the scheduler shows to predictors that it asks straight; read again every minute"),
+  predictorClientKeyFile: z.string().default("").describe("PEM of its private key"),
   upstreamDividing: booleanOption(false).describe(
     "Static dividing rounds as upstream does, from nothing each time; otherwise by the largest remainder, moving as few replicas as it can",
   ),
@@ -115,5 +120,25 @@ export const schedulerCommand = {
 };
 
 export function parseSchedulerOptions(argv: readonly string[], env: Environment): SchedulerOptions {
-  return parseOptions(schedulerCommand, argv, env);
+  const options = parseOptions(schedulerCommand, argv, env);
+  const problem = straightProblem(options);
+  if (problem !== undefined) throw new OptionsError(`Cannot start scheduler:\n  ${problem}\nSee scheduler --help`);
+  return options;
+}
+
+/** Options that only mean something together: which one is wrong, why, and what to do. */
+function straightProblem({
+  predictorCaFile: ca,
+  predictorClientCertFile: certificate,
+  predictorClientKeyFile: key,
+}: SchedulerOptions): string | undefined {
+  if (certificate !== "" && key === "")
+    return "--predictor-client-key-file: Not given; name the key of --predictor-client-cert-file";
+  if (certificate === "" && key !== "") {
+    return "--predictor-client-cert-file: Not given; name the certificate of --predictor-client-key-file";
+  }
+  if (certificate !== "" && ca === "") {
+    return "--predictor-ca-file: Not given, so nobody is asked straight and --predictor-client-cert-file is of no use; name the authority of the predictors";
+  }
+  return undefined;
 }

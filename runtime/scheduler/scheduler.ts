@@ -8,6 +8,7 @@ import { eventComponents } from "#api/names.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
+import type { CredentialSource } from "#kube/credentials.ts";
 import { createEventRecorder } from "#kube/events.ts";
 import { createInformer, type Change, type Informer, type InformerOptions } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
@@ -36,8 +37,8 @@ export interface SchedulerDeps {
   readonly connection: Connection;
   /** Each with a name of its own; Subscriptions of other names are left alone. */
   readonly profiles: readonly Profile[];
-  /** Who signed the certificates of predictors that are asked straight; absent: none is. */
-  readonly predictorCaPem?: string | undefined;
+  /** For predictors that are asked straight; absent: none is. */
+  readonly straight?: CredentialSource | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -50,7 +51,7 @@ export interface Scheduler {
 const WORKERS = 32;
 
 export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps): Scheduler {
-  const { connection, profiles, predictorCaPem, clock, log } = deps;
+  const { connection, profiles, straight, clock, log } = deps;
   const client = createClient(connection, { component: "scheduler" });
   const metrics = createMetrics({ withProcessMetrics: true });
   const events = createEventRecorder({ client, component: eventComponents.scheduler, clock, log });
@@ -69,7 +70,7 @@ export function createScheduler(options: SchedulerOptions, deps: SchedulerDeps):
   reportSizes({ queue, turns }, metrics);
   const scheduling = schedulingOf(options, { caches, clock, metrics, enqueue, profileOf, turns });
   const shared = { client, ...caches, queue, events, metrics, clock, log };
-  const ask = createAskCluster({ parent: client, predictorCaPem });
+  const ask = createAskCluster({ parent: client, straight });
   const { heldAgainst } = scheduling;
   const capacity = new CapacityClient({ ...capacityLimits(options), ask, heldAgainst, clock, log, metrics });
   const snapshots = new SnapshotCache();

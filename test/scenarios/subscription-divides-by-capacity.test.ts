@@ -54,7 +54,7 @@ beforeAll(async () => {
     [{ name: "only", allocatable: { cpu: "4", memory: "8Gi", pods: "20" } }],
   ]);
   child = fleet.children[0]!;
-  const askCluster = createAskCluster({ parent: fleet.scheduler, predictorCaPem: undefined });
+  const askCluster = createAskCluster({ parent: fleet.scheduler, straight: undefined });
   ask = async (request) => askCluster(await fleet.cluster(child.name), request, signal);
 }, START_MS_MAX);
 afterAll(async () => {
