@@ -5,6 +5,8 @@
 // (ACC-3) The parent's controller-manager becomes the deployer, and only where the child's administrator allowed Push.
 // (ACC-4) Names cross as separate values: a group that holds a comma stays one group.
 // (ACC-5) This cluster's capacity is told to the parent's scheduler and to whom the child's administrator named, nobody else.
+// (ACC-6) On the predictor's own port a caller is who its certificate says, by the child's own authority and list of names; what it says of
+//         itself in any other way counts for nothing.
 
 export interface CallerIdentity {
   readonly user: string;
@@ -68,6 +70,38 @@ export function askRefusal(
   const scheduler = `${SERVICE_ACCOUNT_PREFIX}${parentSystemNamespace}:${SCHEDULER_ACCOUNT}`;
   if (user === scheduler || (user !== "" && predictorUsers.includes(user))) return undefined;
   return `the user ${JSON.stringify(user)} may not ask for this cluster's capacity; the child's administrator allows it with the agent's --predictor-users`;
+}
+
+/** Who asks on the predictor's port, by the certificate that its connection showed. */
+export type DirectCaller =
+  | { readonly type: "nobody" }
+  | { readonly type: "unproven"; readonly problem: string }
+  | { readonly type: "proven"; readonly commonName: string };
+
+/** Why this caller may not ask there; undefined when it may. */
+export function directRefusal(
+  caller: DirectCaller,
+  clientNames: readonly string[],
+): { readonly reason: "Unauthorized" | "Forbidden"; readonly message: string } | undefined {
+  switch (caller.type) {
+    case "nobody":
+      return {
+        reason: "Unauthorized",
+        message:
+          "This port answers callers with a client certificate; the scheduler shows that of its --predictor-client-cert-file",
+      };
+    case "unproven":
+      return {
+        reason: "Unauthorized",
+        message: `The client certificate is not accepted: ${caller.problem}; the authority in the agent's --predictor-client-ca-file must have signed it, and it must be valid now, for clients`,
+      };
+    case "proven":
+      if (caller.commonName !== "" && clientNames.includes(caller.commonName)) return undefined;
+      return {
+        reason: "Forbidden",
+        message: `The client certificate's name ${JSON.stringify(caller.commonName)} may not ask for this cluster's capacity; the child's administrator allows it with the agent's --predictor-client-names`,
+      };
+  }
 }
 
 function decideCredential(credential: string): AccessDecision {

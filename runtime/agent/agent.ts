@@ -14,6 +14,7 @@ import { createCredentialStore, type CredentialStore, type ParentIdentity } from
 import { IdentityLostError } from "./heartbeat.ts";
 import type { AgentOptions } from "./options.ts";
 import { readPem } from "./pem-file.ts";
+import { readPredictorTls } from "./predictor-port.ts";
 import { joinParent } from "./registration.ts";
 import { serveParent } from "./serve-parent.ts";
 
@@ -43,6 +44,8 @@ export function createAgent(options: AgentOptions, deps: AgentDeps): Agent {
     run: async (signal) => {
       const state: AgentState = { text: "starting", isReady: false };
       const metrics = createAgentMetrics();
+      // Of every replica, though only the leader serves: bad files are said where they were given, at once.
+      if (options.directAccess?.type === "tls") await readPredictorTls(options.directAccess);
       await using stack = new AsyncDisposableStack();
       const health = {
         host: options.bindAddress,

@@ -54,8 +54,8 @@ beforeEach(() => {
   target = createPredictorTarget({
     predictor: createPredictor({ room, delivered }),
     policy,
+    answers: createMetrics().counter({ name: "clusternet_test_answers_total", help: "", labels: ["code"] }),
     log: silentLogger,
-    metrics: createMetrics(),
   });
   nodes.listed(aNode("a"));
 });

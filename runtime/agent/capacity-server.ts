@@ -4,7 +4,7 @@
 // (CSV-2) A question is small; what is larger is answered before it is read to its end.
 
 import type { Logger } from "#std/log.ts";
-import type { Counter, Metrics } from "#std/metrics.ts";
+import type { Counter } from "#std/metrics.ts";
 import type { IncomingStream, StreamHandler } from "#tunnel/stream.ts";
 import { askRefusal, type PredictorPolicy } from "./access-policy.ts";
 import { failure, type Predictor, type PredictorResponse } from "./predictor.ts";
@@ -13,15 +13,14 @@ import type { StreamTarget } from "./targets.ts";
 export interface PredictorTargetOptions {
   readonly predictor: Predictor;
   readonly policy: PredictorPolicy;
+  readonly answers: Counter<"code">;
   readonly log: Logger;
-  readonly metrics: Metrics;
 }
 
 /** A pod template's affinity may be long; more than this is no question. */
 export const QUESTION_BYTES_MAX = 256 * 1024;
 
-export function createPredictorTarget({ predictor, policy, log, metrics }: PredictorTargetOptions): StreamTarget {
-  const answers = predictorAnswers(metrics);
+export function createPredictorTarget({ predictor, policy, answers, log }: PredictorTargetOptions): StreamTarget {
   return (stream) => {
     const { kind, identity, requestId } = stream.head;
     const reason = kind === "request" ? askRefusal(identity, policy) : "the predictor speaks plain HTTP only";
@@ -35,14 +34,6 @@ export function createPredictorTarget({ predictor, policy, log, metrics }: Predi
       answers.inc({ code: String(response.status) });
     }).readBy(predictor);
   };
-}
-
-function predictorAnswers(metrics: Metrics): Counter<"code"> {
-  return metrics.counter({
-    name: "clusternet_agent_predictor_answers_total",
-    help: "Questions for this cluster's capacity, by the status they were answered with",
-    labels: ["code"],
-  });
 }
 
 class Question {

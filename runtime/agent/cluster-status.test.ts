@@ -75,6 +75,17 @@ describe("clusterStatus", () => {
     });
   });
 
+  test.each([
+    [{ predictor: false }, { predictorEnabled: false, predictorDirectAccess: false }],
+    [{ predictor: true }, { predictorEnabled: true, predictorDirectAccess: false, predictorAddress: "http://predictor" }],
+    [
+      { predictor: true, predictorDirectUrl: "https://paris:8080" },
+      { predictorEnabled: true, predictorDirectAccess: true, predictorAddress: "https://paris:8080" },
+    ],
+  ])("says where its capacity is asked for: %j", (more, says) => {
+    expect(clusterStatus(observed(), { ...facts, ...more })).toMatchObject(says);
+  });
+
   test("publishes usage only when a metrics server told it", () => {
     expect(clusterStatus(observed(), facts)).not.toHaveProperty("resourceUsage");
     const usage = {

@@ -36,6 +36,8 @@ export interface AgentFacts {
   readonly allowPush: boolean;
   /** Questions for this cluster's capacity are answered, through the tunnel. */
   readonly predictor: boolean;
+  /** They are also answered here, without the tunnel. */
+  readonly predictorDirectUrl?: string | undefined;
   readonly reportFrequencyMs: number;
   /** When no pod tells. */
   readonly clusterCidr: string;
@@ -71,8 +73,8 @@ export function clusterStatus(observation: ClusterObservation, facts: AgentFacts
     heartbeatFrequencySeconds: Math.max(1, Math.round(facts.reportFrequencyMs / 1_000)),
     predictorEnabled: facts.predictor,
     // Never an address of this machine: to the parent that would be itself.
-    ...(facts.predictor ? { predictorAddress: `http://${PREDICTOR_HOST}` } : {}),
-    predictorDirectAccess: false,
+    ...(facts.predictor ? { predictorAddress: facts.predictorDirectUrl ?? `http://${PREDICTOR_HOST}` } : {}),
+    predictorDirectAccess: facts.predictorDirectUrl !== undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 // The agent's flags: what is required, what is understood, and what is refused with its name.
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { parseAgentOptions } from "./options.ts";
 
 const env = { PARENT_URL: "https://parent:6443", REG_TOKEN: "abcdef.0123456789abcdef" };
@@ -36,4 +36,52 @@ test.each([
 ])("refuses $argv", ({ argv, env: given, says }) => {
   expect(() => parseAgentOptions(argv, given)).toThrow(says);
   expect(() => parseAgentOptions(argv, given)).not.toThrow(/S3CRET/);
+});
+
+describe("the predictor's own port", () => {
+  const on = ["--predictor-direct-access", "--predictor-direct-url=https://predictor.paris.example:8080"];
+  const cert = "--predictor-cert-file=/tls/tls.crt";
+  const key = "--predictor-key-file=/tls/tls.key";
+  const ca = "--predictor-client-ca-file=/tls/ca.crt";
+  const plain = ["--predictor-direct-access", "--predictor-insecure", "--predictor-direct-url=http://10.0.0.7:8080"];
+  const accessOf = (argv: readonly string[]): unknown => parseAgentOptions(argv, env).directAccess;
+
+  test("is closed; opened, it wants certificates of the scheduler; and it is open to all only where that is said", () => {
+    expect(accessOf([])).toBeUndefined();
+    expect(accessOf([...on, cert, key, ca])).toEqual({
+      type: "tls",
+      url: "https://predictor.paris.example:8080",
+      port: 8080,
+      certFile: "/tls/tls.crt",
+      keyFile: "/tls/tls.key",
+      clientCaFile: "/tls/ca.crt",
+      clientNames: ["clusternet-scheduler"],
+    });
+    expect(accessOf([...on, cert, key, ca, "--predictor-client-names=a,b"])).toMatchObject({ clientNames: ["a", "b"] });
+    expect(accessOf([...plain, "--predictor-port=9"])).toEqual({ type: "plain", url: "http://10.0.0.7:8080", port: 9 });
+  });
+
+  test.each([
+    [[...on, key, ca], /--predictor-cert-file: Not given, and the port is served over TLS .* name the PEM file/],
+    [[...on, cert, ca], /--predictor-key-file: Not given/],
+    [[...on, cert, key], /--predictor-client-ca-file: Not given/],
+    [[...on, cert, key, ca, "--predictor-client-names="], /--predictor-client-names: Empty, so nobody may ask/],
+    [["--predictor-direct-access", cert, key, ca], /--predictor-direct-url: Not given; name where the parent reaches/],
+    [[...on, cert, key, ca, "--predictor=false"], /--predictor-direct-access: There is nothing to serve with --predictor=false/],
+    [[cert], /--predictor-cert-file: Of no use without --predictor-direct-access; add that/],
+    [["--predictor-insecure"], /--predictor-insecure: Of no use without --predictor-direct-access/],
+    [["--predictor-direct-url=https://a"], /--predictor-direct-url: Of no use without --predictor-direct-access/],
+    [[...plain, ca], /--predictor-client-ca-file: Of no use with --predictor-insecure, which serves without TLS/],
+    [[...on, "--predictor-insecure"], /--predictor-direct-url: Expected http:.* as --predictor-insecure serves it/],
+    [
+      ["--predictor-direct-access", "--predictor-direct-url=http://a:1", cert, key, ca],
+      /url: Expected https:.*only with --predictor-insecure/,
+    ],
+    [["--predictor-direct-access", "--predictor-direct-url=a:1", cert, key, ca], /--predictor-direct-url: Expected https:/],
+    [["--predictor-direct-access", "--predictor-direct-url=https://u:S3CRET@a", cert, key, ca], /nothing else/],
+    [["--predictor-direct-access", "--predictor-direct-url=https://a/b", cert, key, ca], /nothing else/],
+  ])("refuses %j", (argv, says) => {
+    expect(() => parseAgentOptions(argv, env)).toThrow(says);
+    expect(() => parseAgentOptions(argv, env)).not.toThrow(/S3CRET/);
+  });
 });

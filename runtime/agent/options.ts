@@ -1,9 +1,10 @@
 // The agent's flags and environment -> AgentOptions.
 
-import { leases, namespaces } from "#api/names.ts";
-import { booleanOption, durationOption, listOption, parseOptions, type Environment } from "#std/options.ts";
+import { leases, namespaces, serviceAccounts } from "#api/names.ts";
+import { booleanOption, durationOption, listOption, OptionsError, parseOptions, type Environment } from "#std/options.ts";
 import { packageVersion } from "#std/version.ts";
 import * as z from "zod";
+import { directAccessOf, type DirectAccess, type DirectAccessOptions } from "./direct-access.ts";
 
 const BOOTSTRAP_TOKEN = /^[a-z0-9]{6}\.[a-z0-9]{16}$/;
 const ACCOUNT_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -14,7 +15,11 @@ const url = z.url({ protocol: /^https$/, error: "Expected an https URL" });
 
 export const agentOptionsSchema = z.object({
   kubeconfig: z.string().default("").describe("Kubeconfig of the child; empty: the pod's own account"),
-  bindAddress: z.string().default("127.0.0.1").meta({ env: "POD_IP" }).describe("Address that health and metrics are served on"),
+  bindAddress: z
+    .string()
+    .default("127.0.0.1")
+    .meta({ env: "POD_IP" })
+    .describe("Address that health, metrics and the predictor's port are served on"),
   healthPort: z.coerce.number().int().min(0).max(65_535).default(8081).describe("Port of /livez, /readyz and /metrics"),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level that is logged"),
   leaderElect: booleanOption(true).describe("Only the holder of a Lease in the child works"),
@@ -90,14 +95,33 @@ export const agentOptionsSchema = z.object({
   allowPush: booleanOption(false).describe("The parent's controller-manager may act as the deployer account (Push and Dual)"),
   predictor: booleanOption(true).describe("Tell the parent's scheduler how many more replicas of a feed fit into this cluster"),
   predictorUsers: listOption().describe("Users of the parent that may ask for it, too: names, divided by commas"),
+  predictorDirectAccess: booleanOption(false).describe(
+    "Answer such questions also on a port of the agent, to callers that show a certificate, and have the parent's scheduler ask there",
+  ),
+  predictorDirectUrl: z
+    .string()
+    .default("")
+    .describe("Where the parent reaches that port, such as https://predictor.paris.example:8080; the certificate has this name"),
+  predictorPort: z.coerce.number().int().min(0).max(65_535).default(8080).describe("That port"),
+  predictorCertFile: z.string().default("").describe("PEM of its certificate; replaced files are used within a minute"),
+  predictorKeyFile: z.string().default("").describe("PEM of the certificate's private key"),
+  predictorClientCaFile: z.string().default("").describe("PEM of the authority that signs the certificates of callers"),
+  predictorClientNames: listOption([serviceAccounts.scheduler]).describe(
+    "Common names of certificates whose holders may ask there, divided by commas",
+  ),
+  predictorInsecure: booleanOption(false).describe(
+    "Serve that port over plain HTTP to whoever reaches it, as upstream's agents do and upstream's schedulers ask",
+  ),
   parentSystemNamespace: z.string().min(1).default(namespaces.system).describe("Namespace of our components on the parent"),
 });
 
 export interface AgentOptions extends Omit<
   z.output<typeof agentOptionsSchema>,
-  "clusterLabels" | "clusterStatusUpdateFrequency"
+  "clusterLabels" | "clusterStatusUpdateFrequency" | Exclude<keyof DirectAccessOptions, "predictor">
 > {
   readonly clusterLabels: Readonly<Record<string, string>>;
+  /** undefined: capacity is asked for through the tunnel only. */
+  readonly directAccess?: DirectAccess | undefined;
 }
 
 const schema = agentOptionsSchema;
@@ -110,6 +134,8 @@ export function parseAgentOptions(argv: readonly string[], env: Environment): Ag
     schema,
   };
   const { clusterLabels, clusterStatusUpdateFrequency, ...options } = parseOptions(shape, argv, env);
+  const { access: directAccess, problems } = directAccessOf(options);
+  if (problems.length > 0) throw new OptionsError(`Cannot start agent:\n  ${problems.join("\n  ")}\nSee agent --help`);
   const reportMs =
     clusterStatusUpdateFrequency === ""
       ? options.clusterStatusReportFrequency
@@ -117,7 +143,12 @@ export function parseAgentOptions(argv: readonly string[], env: Environment): Ag
   if (reportMs < REPORT_FREQUENCY_MS.min || reportMs > REPORT_FREQUENCY_MS.max) {
     throw new Error(`--cluster-status-report-frequency: Expected 1s to 1h, got ${String(reportMs)} ms`);
   }
-  return { ...options, clusterStatusReportFrequency: reportMs, clusterLabels: parseClusterLabels(clusterLabels) };
+  return {
+    ...options,
+    directAccess,
+    clusterStatusReportFrequency: reportMs,
+    clusterLabels: parseClusterLabels(clusterLabels),
+  };
 }
 
 /** `k=v` entries; one without exactly one `=` is an error, not a warning: a label that is silently missing moves workloads. */

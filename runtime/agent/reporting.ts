@@ -61,6 +61,7 @@ function heartbeatDeps(
       apiserverUrl: child.connection.server,
       allowPush: options.allowPush,
       predictor: options.predictor,
+      predictorDirectUrl: options.directAccess?.url,
       reportFrequencyMs: options.clusterStatusReportFrequency,
       clusterCidr: options.clusterCidr,
       serviceCidr: options.serviceCidr,

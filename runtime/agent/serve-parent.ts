@@ -68,6 +68,7 @@ export async function serveParent(deps: ServeDeps, signal: AbortSignal): Promise
       tasks: [
         ...reportingTasks(deps, { parent, parentToken, nodes, managedClusters: informers.managedClusters }),
         tunnel(deps, { parentToken, proxyToken: account(serviceAccounts.proxy), deployerToken, predictor: capacity?.target }),
+        ...(capacity?.tasks ?? []),
       ],
       clock,
       log,
@@ -113,7 +114,8 @@ function capacityParts(
   informers: Pick<CapacityOptions, "nodes" | "descriptions">,
 ): CapacityParts | undefined {
   if (!options.predictor) return undefined;
-  return createCapacityParts({ ...informers, child, policy: options, clock, log, metrics });
+  const { directAccess, bindAddress } = options;
+  return createCapacityParts({ ...informers, child, policy: options, directAccess, bindAddress, clock, log, metrics });
 }
 
 /** Half of a node's bytes, and nothing that we read. */

@@ -9,6 +9,7 @@
 import { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import * as z from "zod";
+import { chainsTo, splitPem, subjectOf } from "#std/peer-certificate.ts";
 
 export interface ClientTrust {
   readonly clientCas: readonly X509Certificate[];
@@ -81,42 +82,6 @@ function identifyPeer(socket: TLSSocket, trust: ClientTrust): Peer {
     return { type: "user", name: commonName, groups: organizations, fingerprint: leaf.fingerprint256 };
   }
   return { type: "nobody" };
-}
-
-/** A chain that is longer is nobody's. */
-const CHAIN_LENGTH_MAX = 5;
-
-function chainsTo(leaf: X509Certificate, authorities: readonly X509Certificate[]): boolean {
-  let current = leaf;
-  for (let depth = 0; depth < CHAIN_LENGTH_MAX; depth += 1) {
-    const certificate = current;
-    if (authorities.some((authority) => certificate.checkIssued(authority) && certificate.verify(authority.publicKey)))
-      return true;
-    const issuer = certificate.issuerCertificate;
-    if (issuer?.ca !== true || issuer.fingerprint256 === certificate.fingerprint256) return false;
-    if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) return false;
-    current = issuer;
-  }
-  return false;
-}
-
-function subjectOf(certificate: X509Certificate): { commonName: string; organizations: string[] } {
-  // The legacy form keeps repeated attributes apart; the text form would have to be parsed.
-  const { subject } = certificate.toLegacyObject();
-  const organizations = subject.O as unknown;
-  const commonName = subject.CN as unknown;
-  return {
-    commonName: typeof commonName === "string" ? commonName : "",
-    organizations: Array.isArray(organizations)
-      ? organizations.map(String)
-      : typeof organizations === "string"
-        ? [organizations]
-        : [],
-  };
-}
-
-function splitPem(text: string): string[] {
-  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 function lowerCase(names: readonly string[]): string[] {

@@ -56,10 +56,10 @@ export function durationOption(fallback: string): z.ZodType<number> {
 }
 
 /** A flag that may be repeated, or hold several values separated by commas. */
-export function listOption(): z.ZodType<string[]> {
+export function listOption(fallback: readonly string[] = []): z.ZodType<string[]> {
   return z
     .union([z.string(), z.array(z.string())])
-    .default([])
+    .default([...fallback])
     .transform((value) =>
       (Array.isArray(value) ? value : [value]).flatMap((text) => text.split(",")).filter((text) => text !== ""),
     );

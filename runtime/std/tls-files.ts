@@ -3,6 +3,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { CertificateWithKey } from "./certificates.ts";
+import { splitPem } from "./peer-certificate.ts";
 
 export interface TlsFile {
   /** As people give it: `--predictor-cert-file`. */
@@ -53,7 +54,7 @@ async function readText({ option, path }: TlsFile): Promise<string> {
 }
 
 function certificatesIn(pem: string, { option, path }: TlsFile): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const blocks = splitPem(pem);
   try {
     if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));
   } catch (error) {
