@@ -54,7 +54,7 @@ beforeEach(() => {
   target = createPredictorTarget({
     predictor: createPredictor({ room, delivered }),
     policy,
-    answers: createMetrics().counter({ name: "clusternet_test_answers_total", help: "", labels: ["code"] }),
+    answers: createMetrics().counter({ name: "clusternet_test_answers_total", help: "x", labels: ["code"] }),
     log: silentLogger,
   });
   nodes.listed(aNode("a"));

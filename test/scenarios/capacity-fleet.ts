@@ -44,8 +44,14 @@ export interface CapacityFleet extends AsyncDisposable {
 const SCHEDULER_ACCOUNT = "clusternet-scheduler";
 const { signal } = new AbortController();
 
-/** One child per list of nodes: child-1, child-2, … with labels `fleet: yes` and `stage: demo`. */
-export async function startCapacityFleet(shapes: readonly (readonly NodeShape[])[]): Promise<CapacityFleet> {
+/**
+ * One child per list of nodes: child-1, child-2, … with labels `fleet: yes` and `stage: demo`. `agentFlags` are further ones, by the
+ * name of the child.
+ */
+export async function startCapacityFleet(
+  shapes: readonly (readonly NodeShape[])[],
+  { agentFlags = {} }: { readonly agentFlags?: Readonly<Record<string, readonly string[]>> } = {},
+): Promise<CapacityFleet> {
   await using stack = new AsyncDisposableStack();
   const bed = stack.use(await startHubBed({ child: { scheduler: true } }));
   // The whole agent below takes its place.
@@ -65,7 +71,8 @@ export async function startCapacityFleet(shapes: readonly (readonly NodeShape[])
     await Promise.all((shapes[index] ?? []).map((shape) => addNode(client, shape)));
     const parentCaFile = join(controlPlane.directory, "parent-ca.crt");
     await writeFile(parentCaFile, bed.parent.caPem);
-    const flags = [`--cluster-reg-parent-ca-file=${parentCaFile}`, "--cluster-status-collect-frequency=1s"];
+    const parentFlags = [`--cluster-reg-parent-ca-file=${parentCaFile}`, "--cluster-status-collect-frequency=1s"];
+    const flags = [...parentFlags, ...(agentFlags[name] ?? [])];
     const join_ = { clusterName: name, clusterNamespace: name, controllerManager: index === 0, flags };
     const agent = stack.use(await startJoinedAgent({ parent: bed.parent, child: controlPlane }, join_));
     children.push({ name, controlPlane, client, agent });

@@ -11,17 +11,26 @@ import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predic
 import { predictorPaths } from "#api/proxies/v1alpha1/predictor.ts";
 import { socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
 import { Namespace, Pod } from "#kube/builtin-kinds.ts";
+import type { Client } from "#kube/client.ts";
 import { runCli } from "#cli/cli.ts";
 import { createAskCluster } from "#scheduler/ask-predictor.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
+import { readStraightCredentials } from "#scheduler/straight-credentials.ts";
 import { realClock } from "#std/clock.ts";
 import { silentLogger } from "#std/log.ts";
 import type { ControlPlane } from "#test/framework/control-plane.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { tokenOf } from "#test/conformance/hub-objects.ts";
-import { addNode, startCapacityFleet, type CapacityFleet, type FleetChild } from "#test/scenarios/capacity-fleet.ts";
+import {
+  addNode,
+  startCapacityFleet,
+  type CapacityFleet,
+  type FleetChild,
+  type NodeShape,
+} from "#test/scenarios/capacity-fleet.ts";
+import { prepareDirectPredictor, type DirectPredictor } from "#test/scenarios/direct-predictor.ts";
 import { kubectlEnvironment } from "#tools/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
@@ -30,10 +39,13 @@ const zone = (name: string) => ({ "topology.kubernetes.io/zone": name });
 const { signal } = new AbortController();
 let fleet: CapacityFleet;
 let child: FleetChild;
+/** Of child-2. */
+let direct: DirectPredictor;
 let ask: (request: PredictRequest) => Promise<PredictAnswer>;
 
 beforeAll(async () => {
-  fleet = await startCapacityFleet([
+  direct = await prepareDirectPredictor();
+  const shapes: readonly (readonly NodeShape[])[] = [
     [
       { name: "small", allocatable: { cpu: "2", memory: "4Gi", pods: "20" }, labels: zone("a") },
       { name: "large", allocatable: { cpu: "8", memory: "8Gi", pods: "20" }, labels: zone("b") },
@@ -52,13 +64,15 @@ beforeAll(async () => {
       },
     ],
     [{ name: "only", allocatable: { cpu: "4", memory: "8Gi", pods: "20" } }],
-  ]);
+  ];
+  fleet = await startCapacityFleet(shapes, { agentFlags: { "child-2": direct.agentFlags } });
   child = fleet.children[0]!;
   const askCluster = createAskCluster({ parent: fleet.scheduler, straight: undefined });
   ask = async (request) => askCluster(await fleet.cluster(child.name), request, signal);
 }, START_MS_MAX);
 afterAll(async () => {
   await fleet[Symbol.asyncDispose]();
+  await direct[Symbol.asyncDispose]();
 });
 
 /** JSON is YAML. */
@@ -362,6 +376,20 @@ describe("who may ask", () => {
     expect(await at("http/predictor")).toMatchObject({ status: 200, json: { replicas: { default: expect.any(Number) } } });
     await expect(at("http/localhost:8080")).rejects.toMatchObject({ reason: "Forbidden" });
     await expect(at("http/10.0.0.1")).rejects.toMatchObject({ reason: "Forbidden" });
+  });
+
+  test("a child with a port of its own: the scheduler there, by its certificate; whoever has none through the hub", async () => {
+    const cluster = await fleet.cluster("child-2");
+    expect(cluster.status).toMatchObject({ predictorDirectAccess: true, predictorAddress: direct.url, useSocket: true });
+    const noHub = { request: () => Promise.reject(new Error("asked through the hub")) };
+    const [caFile = ""] = direct.schedulerFlags;
+    const asSchedulerWith = async (flags: readonly string[], parent: Pick<Client, "request"> = noHub): Promise<PredictAnswer> => {
+      const straight = await readStraightCredentials(parseSchedulerOptions(flags, {}), { clock: realClock, log: silentLogger });
+      return await createAskCluster({ parent, straight })(cluster, { resources: { requests: { cpu: "1" } } }, signal);
+    };
+    await expect(asSchedulerWith(direct.schedulerFlags)).resolves.toEqual({ replicas: { default: 4 } });
+    await expect(asSchedulerWith([caFile])).rejects.toThrow(/client certificate/);
+    await expect(asSchedulerWith([], fleet.scheduler)).resolves.toEqual({ replicas: { default: 4 } });
   });
 
   test("what is malformed is said to be", async () => {
