@@ -35,7 +35,7 @@ export interface PredictorPortOptions {
   readonly metrics: Metrics;
 }
 
-export interface PredictorPort extends AsyncDisposable {
+interface PredictorPort extends AsyncDisposable {
   readonly port: number;
   /** Uses files that were replaced, for new connections and for the next request of the others. */
   refresh(): Promise<void>;
@@ -57,9 +57,10 @@ const IDLE_CONNECTION_MS = 65_000;
 
 export async function runPredictorPort(options: PredictorPortOptions, signal: AbortSignal): Promise<void> {
   await using port = await startPredictorPort(options);
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     await options.clock.sleep(FILES_READ_EVERY_MS, signal);
-    if (!signal.aborted) await port.refresh();
+    if (!isOver()) await port.refresh();
   }
 }
 
@@ -73,7 +74,7 @@ export async function readPredictorTls({ certFile, keyFile, clientCaFile }: Pred
   return { ...pair, clientCaPem };
 }
 
-export async function startPredictorPort(options: PredictorPortOptions): Promise<PredictorPort> {
+async function startPredictorPort(options: PredictorPortOptions): Promise<PredictorPort> {
   return options.access.type === "plain" ? await startPlain(options, options.access) : await startTls(options, options.access);
 }
 

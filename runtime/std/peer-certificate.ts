@@ -1,6 +1,6 @@
 // What a certificate that a TLS peer showed says of it: its names, and whether one of these authorities stands behind it.
 
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 
 /** A chain that is longer is nobody's. */
 const CHAIN_LENGTH_MAX = 5;
