@@ -3,8 +3,8 @@ import { availableParallelism, totalmem } from "node:os";
 
 /** A real test has up to four control planes, of half a gigabyte each. */
 const WORKER_BYTES = 3 * 1024 ** 3;
-/** Beside a core's own worker half another one: a real test waits for its control planes for a third of its time. Unit tests never wait. */
-const WORKERS_PER_CORE = process.argv.includes("--selectProjects=unit") ? 1 : 1.5;
+/** For each core: a test waits for a third of its time, for control planes or for programs that it starts. */
+const WORKERS_PER_CORE = 1.5;
 const wanted = Math.ceil(availableParallelism() * WORKERS_PER_CORE);
 const maxWorkers = Math.max(1, Math.min(wanted, Math.floor(totalmem() / WORKER_BYTES)));
 
