@@ -25,6 +25,7 @@ import type { Logger } from "#std/log.ts";
 import { createMetrics } from "#std/metrics.ts";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
 import { eventually } from "#test/framework/eventually.ts";
+import { StraightConnections } from "#scheduler/straight-connections.ts";
 import { clustersOf } from "#test/framework/scheduler-story.ts";
 import { QUESTION_BYTES_MAX } from "./capacity-server.ts";
 import type { DirectAccess } from "./direct-access.ts";
@@ -114,13 +115,13 @@ async function run(type: DirectAccess["type"] = "tls", port = 0): Promise<Runnin
 const [paris] = clustersOf({ clusters: { paris: {} }, subscription: {} });
 
 /** As the scheduler does it. */
-function ask(port: number, shown: Partial<Credentials> = {}, question: PredictRequest = {}): Promise<PredictAnswer> {
+async function ask(port: number, shown: Partial<Credentials> = {}, question: PredictRequest = {}): Promise<PredictAnswer> {
   const credentials = { headers: {}, caPem: predictors.certificatePem, clientCertificate: scheduler, ...shown };
-  const straight = { read: () => Promise.resolve(credentials), forget: () => undefined };
+  await using straight = new StraightConnections({ read: () => Promise.resolve(credentials), forget: () => undefined });
   const parent = { request: () => Promise.reject(new Error("asked through the hub")) };
   const address = `https://${HOST}:${String(port)}`;
   const status = { predictorEnabled: true, predictorDirectAccess: true, predictorAddress: address };
-  return createAskCluster({ parent, straight })({ ...paris!, status: { ...paris!.status, ...status } }, question, signal);
+  return await createAskCluster({ parent, straight })({ ...paris!, status: { ...paris!.status, ...status } }, question, signal);
 }
 
 const seven = { replicas: { default: 7 } };

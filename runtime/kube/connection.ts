@@ -59,13 +59,13 @@ export function connect({ caPem, token, clientCertificate, ...address }: Connect
     }),
     forget: () => undefined,
   };
-  return openConnection(address, { source, credentials: { ...tls, headers: {} } });
+  return connectWith(address, { source, credentials: { ...tls, headers: {} } });
 }
 
 export async function connectKubeconfig({ path, text, context, clock = realClock }: KubeconfigOptions): Promise<Connection> {
   const { address, source } = await readKubeconfig({ path, text, context, clock });
   const credentials = await source.read(new AbortController().signal);
-  return openConnection(address, { source, credentials });
+  return connectWith(address, { source, credentials });
 }
 
 /** `env`: KUBERNETES_SERVICE_HOST and _PORT; CLUSTERNET_SERVICE_ACCOUNT_DIR in place of /var/run/secrets/kubernetes.io/serviceaccount. */
@@ -84,10 +84,11 @@ export async function connectInCluster(
     return { headers: { authorization: `Bearer ${token.trim()}` }, caPem };
   });
   const credentials = await source.read(new AbortController().signal);
-  return openConnection({ server: `https://${host.includes(":") ? `[${host}]` : host}:${port}` }, { source, credentials });
+  return connectWith({ server: `https://${host.includes(":") ? `[${host}]` : host}:${port}` }, { source, credentials });
 }
 
-function openConnection(
+/** `credentials`: what the source said a moment ago; it is asked again for every request. */
+export function connectWith(
   address: ServerAddress,
   { source, credentials }: { readonly source: CredentialSource; readonly credentials: Credentials },
 ): Connection {

@@ -8,19 +8,18 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { labels } from "#api/names.ts";
 import { PredictAnswer, predictorPaths, type PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { isClusterId, socketPredictorPath } from "#api/proxies/v1alpha1/socket.ts";
-import { createClient, type Client } from "#kube/client.ts";
-import { connect } from "#kube/connection.ts";
-import type { Credentials, CredentialSource } from "#kube/credentials.ts";
+import type { Client } from "#kube/client.ts";
 import { assert } from "#std/assert.ts";
 import type { AskCluster } from "./capacity-client.ts";
+import type { StraightConnections } from "./straight-connections.ts";
 
 /** Far more than numbers for 500 feeds and a few places: a child must not fill the scheduler's memory. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 export interface AskOptions {
   readonly parent: Pick<Client, "request">;
-  /** The authority of predictors, and the certificate that we show them; undefined: nobody is asked straight. */
-  readonly straight: CredentialSource | undefined;
+  /** undefined: nobody is asked straight. */
+  readonly straight: Pick<StraightConnections, "clientOf"> | undefined;
 }
 
 export type Way =
@@ -41,15 +40,23 @@ export function createAskCluster({ parent, straight }: AskOptions): AskCluster {
         throw new NotAskedError(way.reason);
       case "straight": {
         assert(straight !== undefined, "Nobody is asked straight without an authority");
-        return await askStraight({ ...(await straight.read(signal)), address: way.address, body }, signal);
+        return await ask(await straight.clientOf(way.address, signal), { path: predictorPaths.predict, body }, signal);
       }
       case "hub": {
         const path = socketPredictorPath(way.clusterId, predictorPaths.predict);
-        const { json } = await parent.request({ method: "POST", path, body, answerBytesMax: ANSWER_BYTES_MAX }, signal);
-        return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
+        return await ask(parent, { path, body }, signal);
       }
     }
   };
+}
+
+async function ask(
+  client: Pick<Client, "request">,
+  question: { readonly path: string; readonly body: PredictRequest },
+  signal: AbortSignal,
+): Promise<PredictAnswer> {
+  const { json } = await client.request({ method: "POST", ...question, answerBytesMax: ANSWER_BYTES_MAX }, signal);
+  return PredictAnswer.parse(json) as PredictAnswer;
 }
 
 /** Through the hub whoever has a tunnel, unless it wants to be asked straight and can be. */
@@ -78,27 +85,4 @@ function whyNotStraight(
 
 function isHttps(address: string): boolean {
   return URL.canParse(address) && new URL(address).protocol === "https:";
-}
-
-interface StraightQuestion extends Pick<Credentials, "caPem" | "clientCertificate"> {
-  readonly address: string;
-  readonly body: PredictRequest;
-}
-
-async function askStraight(
-  { address, caPem, clientCertificate, body }: StraightQuestion,
-  signal: AbortSignal,
-): ReturnType<AskCluster> {
-  assert(caPem !== undefined, "The system's authorities do not count for predictors");
-  await using connection = connect({
-    server: address.replace(/\/+$/, ""),
-    caPem,
-    ...(clientCertificate === undefined ? {} : { clientCertificate }),
-  });
-  const client = createClient(connection, { component: "scheduler" });
-  const { json } = await client.request(
-    { method: "POST", path: predictorPaths.predict, body, answerBytesMax: ANSWER_BYTES_MAX },
-    signal,
-  );
-  return PredictAnswer.parse(json) as Awaited<ReturnType<AskCluster>>;
 }

@@ -8,7 +8,6 @@ import { eventComponents } from "#api/names.ts";
 import { createClient, type Client } from "#kube/client.ts";
 import { componentElection } from "#kube/component-election.ts";
 import type { Connection } from "#kube/connection.ts";
-import type { CredentialSource } from "#kube/credentials.ts";
 import { createEventRecorder } from "#kube/events.ts";
 import { createInformer, type Change, type Informer, type InformerOptions } from "#kube/informer.ts";
 import { runManager } from "#kube/manager.ts";
@@ -26,6 +25,7 @@ import { OwnBindings } from "#scheduler/own-bindings.ts";
 import { createWakers } from "#scheduler/wakers.ts";
 import { RebalanceTurns } from "#scheduler/rebalance/turns.ts";
 import { SchedulingQueue } from "#scheduler/queue.ts";
+import type { StraightConnections } from "#scheduler/straight-connections.ts";
 import { SnapshotCache } from "#scheduler/snapshot-cache.ts";
 import type { Clock } from "#std/clock.ts";
 import { startHealthServer } from "#std/health-server.ts";
@@ -38,7 +38,7 @@ export interface SchedulerDeps {
   /** Each with a name of its own; Subscriptions of other names are left alone. */
   readonly profiles: readonly Profile[];
   /** For predictors that are asked straight; absent: none is. */
-  readonly straight?: CredentialSource | undefined;
+  readonly straight?: StraightConnections | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }

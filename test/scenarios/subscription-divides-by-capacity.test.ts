@@ -17,6 +17,7 @@ import { createAskCluster } from "#scheduler/ask-predictor.ts";
 import { loadProfiles } from "#scheduler/load-profiles.ts";
 import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
+import { StraightConnections } from "#scheduler/straight-connections.ts";
 import { readStraightCredentials } from "#scheduler/straight-credentials.ts";
 import { realClock } from "#std/clock.ts";
 import { silentLogger } from "#std/log.ts";
@@ -384,7 +385,9 @@ describe("who may ask", () => {
     const noHub = { request: () => Promise.reject(new Error("asked through the hub")) };
     const [caFile = ""] = direct.schedulerFlags;
     const asSchedulerWith = async (flags: readonly string[], parent: Pick<Client, "request"> = noHub): Promise<PredictAnswer> => {
-      const straight = await readStraightCredentials(parseSchedulerOptions(flags, {}), { clock: realClock, log: silentLogger });
+      const options = parseSchedulerOptions(flags, {});
+      const credentials = await readStraightCredentials(options, { clock: realClock, log: silentLogger });
+      await using straight = credentials === undefined ? undefined : new StraightConnections(credentials);
       return await createAskCluster({ parent, straight })(cluster, { resources: { requests: { cpu: "1" } } }, signal);
     };
     await expect(asSchedulerWith(direct.schedulerFlags)).resolves.toEqual({ replicas: { default: 4 } });
