@@ -1,6 +1,7 @@
 // Records Kubernetes Events (core/v1) about objects: aggregated, rate-limited, never in the way.
 
 import type { KubeObject } from "#api/meta.ts";
+import { childController } from "#std/abort.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
 import type { Clock } from "#std/clock.ts";
 import { silentLogger, type Logger } from "#std/log.ts";
@@ -13,7 +14,7 @@ import { createEventAggregator, type AggregatedEvent, type EventNote } from "./e
 export interface EventRecorder {
   /** Never throws and never waits. The same note again raises the count of the Event that is there. */
   record(object: KubeObject, note: EventNote): void;
-  /** Waits until what was recorded has been sent or given up. */
+  /** Sends what was recorded as fast as it goes, for at most ten seconds; what is left then is given up. */
   flush(): Promise<void>;
 }
 
@@ -29,7 +30,11 @@ export interface EventRecorderOptions {
   readonly signal?: AbortSignal;
 }
 
-const PENDING_MAX = 1_000;
+/** A busy parent needs Events last: so many go out at once, the others at this rate. */
+export const EVENTS_AT_ONCE_MAX = 50;
+export const EVENTS_PER_SECOND_MAX = 25;
+const PENDING_MAX = 10_000;
+const FLUSH_MS_MAX = 10_000;
 const SEND_TRIES_MAX = 4;
 const RETRY_MS = 1_000;
 const NAME_CHARS_MAX = 200;
@@ -46,6 +51,9 @@ export function createEventRecorder({
   /** By identity: what is recorded again before it is sent is sent once. */
   const pending = new Map<string, { readonly object: KubeObject; readonly event: AggregatedEvent }>();
   let pump: Promise<void> | undefined;
+  const pace = new Pace(clock);
+  /** Ends the pace. */
+  let hurry = childController(signal);
 
   const send = async (object: KubeObject, event: AggregatedEvent): Promise<void> => {
     const namespace = object.metadata.namespace ?? clusterScopedNamespace;
@@ -66,7 +74,12 @@ export function createEventRecorder({
   };
 
   const sendAll = async (): Promise<void> => {
-    for (let [next] = pending; next !== undefined && !signal.aborted; [next] = pending) {
+    while (pending.size > 0 && !signal.aborted) {
+      const waitMs = pace.waitMs();
+      if (waitMs > 0) await clock.sleep(waitMs, hurry.signal);
+      // Only now: it may have been recorded again meanwhile.
+      const [next] = pending;
+      if (next === undefined) return;
       const [id, { object, event }] = next;
       pending.delete(id);
       await withTries(() => send(object, event), { clock, log, signal });
@@ -87,9 +100,40 @@ export function createEventRecorder({
       });
     },
     flush: async () => {
-      while (pump !== undefined) await pump;
+      hurry.abort();
+      const timer = new AbortController();
+      const isLate = clock.sleep(FLUSH_MS_MAX, timer.signal);
+      const sent = (async () => {
+        while (pump !== undefined) await pump;
+      })();
+      await Promise.race([sent, isLate]);
+      timer.abort();
+      if (pending.size > 0) log.warn("event.dropped", { reason: "flush", pending: pending.size });
+      pending.clear();
+      hurry[Symbol.dispose]();
+      hurry = childController(signal);
     },
   };
+}
+
+/** A bucket of turns that fills again with time. */
+class Pace {
+  readonly #clock: Clock;
+  #turns = EVENTS_AT_ONCE_MAX;
+  #at: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#at = clock.monotonic();
+  }
+
+  /** Takes a turn; how long until it has come. */
+  waitMs(): number {
+    const now = this.#clock.monotonic();
+    this.#turns = Math.min(EVENTS_AT_ONCE_MAX, this.#turns + ((now - this.#at) / 1_000) * EVENTS_PER_SECOND_MAX) - 1;
+    this.#at = now;
+    return Math.max(0, (-this.#turns / EVENTS_PER_SECOND_MAX) * 1_000);
+  }
 }
 
 interface TryOptions {
