@@ -70,6 +70,9 @@ const schema = z.object({
     .default(DEFAULT_PREEMPTIONS_PER_MINUTE)
     .describe("How many replicas may be taken from Subscriptions of lower priority in a minute, all together; 0: none ever"),
   config: z.string().default("").describe("Path of a YAML file with profiles and their plugins; empty: the default plugins"),
+  pluginHangTimeout: durationOption("30s").describe(
+    "How long a plugin of --config may keep everything else waiting for one answer before the process ends itself, naming it; 0s: for ever",
+  ),
   capacityTimeout: durationOption(CAPACITY_TIMEOUT_DEFAULT).describe(
     "How long clusters may take to tell what fits, before a decision that depends on it; who does not answer is silent",
   ),

@@ -4,22 +4,25 @@ import { ApiError } from "#kube/errors.ts";
 import { toError } from "#std/errors.ts";
 import type { PluginPoint } from "#api/scheduler-config.ts";
 import { PluginError } from "./plugin-error.ts";
+import type { PluginWatch } from "./plugin-watch.ts";
 import type { Plugin } from "./plugin.ts";
 
 /** What a plugin may take for one answer that it may wait for. */
 const PLUGIN_CALL_MS_MAX = 10_000;
 
-interface GuardOptions {
+export interface GuardOptions {
   readonly callMsMax?: number;
+  /** Who looks whether a call ever returns. */
+  readonly watch?: PluginWatch | undefined;
 }
 
 /** The same plugin; every failure of it is a PluginError. */
-export function guarded(plugin: Plugin, { callMsMax = PLUGIN_CALL_MS_MAX }: GuardOptions = {}): Plugin {
+export function guarded(plugin: Plugin, { callMsMax = PLUGIN_CALL_MS_MAX, watch }: GuardOptions = {}): Plugin {
   const methods = pointsOf(plugin);
   const members = Object.entries(checks).flatMap(([point, check]) => {
     const method = methods[point];
     if (typeof method !== "function") return [];
-    const call: Call = { plugin, point, method: method as Method, check };
+    const call: Call = { plugin, point, method: watched(method as Method, { plugin, point, watch }), check };
     const guard = waitingPoints.has(point)
       ? (input: unknown, signal: AbortSignal): Promise<unknown> => answerInTime(call, { input, signal, callMsMax })
       : (input: unknown): unknown => answerAtOnce(call, input);
@@ -32,6 +35,22 @@ export function guarded(plugin: Plugin, { callMsMax = PLUGIN_CALL_MS_MAX }: Guar
 /** Also those of a class, which are its prototype's. */
 function pointsOf(plugin: Plugin): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.keys(checks).map((point) => [point, Reflect.get(plugin, point)]));
+}
+
+interface Watched {
+  readonly plugin: Plugin;
+  readonly point: string;
+  readonly watch: PluginWatch | undefined;
+}
+
+function watched(method: Method, { plugin, point, watch }: Watched): Method {
+  if (watch === undefined) return method;
+  return (input, signal) => {
+    const { subscription } = input as { readonly subscription?: { readonly metadata?: { namespace?: string; name?: string } } };
+    const { namespace = "", name = "" } = subscription?.metadata ?? {};
+    const call = { plugin: plugin.name, point, subscription: `${namespace}/${name}` };
+    return watch.during(call, () => method.call(plugin, input, signal));
+  };
 }
 
 type Method = (input: unknown, signal?: AbortSignal) => unknown;

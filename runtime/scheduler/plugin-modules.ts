@@ -7,15 +7,20 @@ import { ConfigError, type ConfigProblem } from "./config.ts";
 import { defaultPlugins } from "./default-plugins.ts";
 import { CONTRACT_VERSION, type Plugin, type PluginFactory } from "./plugin.ts";
 import { guarded } from "./plugin-guard.ts";
+import type { PluginWatch } from "./plugin-watch.ts";
 
 /** `file`: the configuration, whose directory paths are relative to. Throws ConfigError. */
-export async function loadPluginModules(modules: readonly string[], file: string): Promise<ReadonlyMap<string, PluginFactory>> {
+export async function loadPluginModules(
+  modules: readonly string[],
+  file: string,
+  watch?: PluginWatch,
+): Promise<ReadonlyMap<string, PluginFactory>> {
   const factories = new Map<string, PluginFactory>();
   const problems: ConfigProblem[] = [];
   for (const [index, module] of modules.entries()) {
     const path = `modules[${String(index)}]`;
     const report = (message: string): void => void problems.push({ path, message: `${module} ${message}` });
-    for (const [name, factory] of await pluginsOf(resolve(dirname(file), module), report)) {
+    for (const [name, factory] of await pluginsOf(resolve(dirname(file), module), report, watch)) {
       if (defaultPlugins.some((plugin) => plugin.name === name))
         report(`calls a plugin ${name}, as one that is built in: rename it`);
       else if (factories.has(name)) report(`calls a plugin ${name}, as another module: rename one`);
@@ -29,6 +34,7 @@ export async function loadPluginModules(modules: readonly string[], file: string
 async function pluginsOf(
   path: string,
   report: (message: string) => void,
+  watch: PluginWatch | undefined,
 ): Promise<readonly (readonly [string, PluginFactory])[]> {
   let loaded: { readonly contractVersion?: unknown; readonly plugins?: unknown };
   try {
@@ -47,14 +53,14 @@ async function pluginsOf(
   const entries =
     typeof plugins === "object" && plugins !== null ? Object.entries(plugins as Readonly<Record<string, unknown>>) : [];
   if (entries.length === 0) report("exports no plugins: export const plugins = { Name: (args) => ({ name: 'Name', … }) }");
-  return entries.map(([name, create]) => [name, factoryOf(name, create)] as const);
+  return entries.map(([name, create]) => [name, factoryOf(name, create, watch)] as const);
 }
 
-function factoryOf(name: string, create: unknown): PluginFactory {
+function factoryOf(name: string, create: unknown, watch: PluginWatch | undefined): PluginFactory {
   return (args) => {
     if (typeof create !== "function") throw new Error("is no function of its args");
     const plugin = (create as (args: unknown) => Plugin | undefined)(args);
     if (plugin?.name !== name) throw new Error(`makes a plugin called ${plugin?.name ?? "nothing"}`);
-    return guarded(plugin);
+    return guarded(plugin, { watch });
   };
 }

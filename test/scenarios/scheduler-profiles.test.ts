@@ -1,7 +1,10 @@
 // Several schedulers in one process, one of them with the example's plugin; and what kubectl clusternet says of their placements.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execa } from "execa";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { runCli } from "#cli/cli.ts";
@@ -86,3 +89,39 @@ test("schedulers side by side in one namespace each lead by a Lease of their own
   }
   for (const name of names) await eventually(name, async () => (await bound(name)) === "child-1/child-1,child-2/child-2");
 });
+
+test("a plugin that never returns ends its scheduler, which names it; what is bound stays bound", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "hanging-plugin-"));
+  const pluginText = `
+    export const contractVersion = 1;
+    export const plugins = {
+      Endless: () => ({ name: "Endless", filter: ({ subscription }) => {
+        while (subscription.metadata.name === "stuck");
+        return { fits: true };
+      } }),
+    };`;
+  await writeFile(join(directory, "endless.mjs"), pluginText);
+  const plugins = { filter: { enabled: [{ name: "Endless" }] } };
+  const profiles = { profiles: [{ schedulerName: "hanging", plugins }], modules: ["./endless.mjs"] };
+  await writeFile(join(directory, "config.yaml"), JSON.stringify(profiles));
+  await bed.subscribe({ name: "loose", feeds: [], spec: { schedulerName: "hanging" } });
+  const flags = [
+    "--leader-elect=false",
+    "--health-port=0",
+    "--plugin-hang-timeout=2s",
+    "--config",
+    join(directory, "config.yaml"),
+  ];
+  const entry = join(import.meta.dirname, "..", "..", "runtime", "scheduler", "main.ts");
+  const argv = [entry, "--kubeconfig", bed.controlPlane.adminKubeconfig, ...flags];
+  const scheduler = execa(process.execPath, argv, { reject: false, timeout: 50_000, killSignal: "SIGTERM" });
+  await eventually("it works", async () => (await bound("loose")) === "child-1/child-1,child-2/child-2");
+  await bed.subscribe({ name: "stuck", feeds: [], spec: { schedulerName: "hanging" } });
+  const { signal, stdout } = await scheduler;
+  const last = JSON.parse(stdout.split("\n").at(-1) ?? "") as object;
+  const named = { plugin: "Endless", point: "filter", subscription: `${SHOP}/stuck` };
+  expect(last).toMatchObject({ level: "error", event: "plugin.hangs", ...named });
+  expect(signal).toBe("SIGKILL");
+  expect(await bound("loose")).toBe("child-1/child-1,child-2/child-2");
+  await rm(directory, { recursive: true });
+}, 60_000);
