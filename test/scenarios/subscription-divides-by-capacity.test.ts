@@ -441,8 +441,14 @@ describe("a Subscription is divided by what fits", () => {
     await scheduling.catch(() => undefined);
   });
 
-  async function subscribe(name: string, replicas: number, need: string | { cpu: string; priority: number }): Promise<void> {
-    const { cpu, priority } = typeof need === "string" ? { cpu: need, priority: 0 } : need;
+  interface Need {
+    readonly cpu: string;
+    readonly priority?: number;
+    readonly more?: object;
+  }
+
+  async function subscribe(name: string, replicas: number, need: string | Need): Promise<void> {
+    const { cpu, priority = 0, more = {} } = typeof need === "string" ? { cpu: need } : need;
     const labels = { app: name };
     const pod = { metadata: { labels }, spec: { containers: containers({ cpu }) } };
     const metadata = { namespace: "shop", name };
@@ -465,6 +471,7 @@ describe("a Subscription is divided by what fits", () => {
       priority,
       subscribers: [{ clusterAffinity: { matchLabels: { fleet: "yes" } } }],
       feeds: [{ apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name }],
+      ...more,
     };
     await fleet.admin.apply(
       Subscription,
@@ -502,6 +509,26 @@ describe("a Subscription is divided by what fits", () => {
       return true;
     });
   }, 120_000);
+
+  /** What a later test finds evened out: a policy looks once in a minute, at the earliest. */
+  test("who comes later gets nothing of what runs", async () => {
+    const label = (name: string): Promise<unknown> =>
+      fleet.admin.patch(
+        ManagedCluster,
+        { namespace: name, name },
+        { type: "merge", body: { metadata: { labels: { even: "yes" } } } },
+        signal,
+      );
+    const subscribers = [{ clusterAffinity: { matchLabels: { even: "yes" } } }];
+    const rebalance = { policy: "CarryOut", intervalSeconds: 60, shownForSeconds: 0, minMovePercent: 1 };
+    await label("child-1");
+    await subscribe("even", 8, { cpu: "0", more: { subscribers, rebalance } });
+    await eventually("it runs", async () => {
+      expect([await sharesOf("even"), await placedOf("even")]).toEqual([[8], [8, 0]]);
+      return true;
+    });
+    await label("child-2");
+  }, 60_000);
 
   test("kubectl clusternet asks the children as its user, and shows who may not", async () => {
     const token = await tokenOf(fleet.parent.admin, "clusternet-scheduler");
@@ -596,6 +623,22 @@ describe("a Subscription is divided by what fits", () => {
     const lost = others.flatMap((other) => other?.status?.preempted ?? []);
     expect(new Set(lost.map(({ by }) => by))).toEqual(new Set(["shop/important (priority 100)"]));
   }, 240_000);
+
+  test("a policy of CarryOut has moved what would be placed better, and no replica was lost on the way", async () => {
+    await eventually(
+      "the plan is done",
+      async () => {
+        const found = await fleet.admin.get(Subscription, { namespace: "shop", name: "even" }, signal);
+        const { rebalance, conditions = [] } = found?.status ?? {};
+        const balanced = conditions.find(({ type }) => type === "Balanced");
+        if (rebalance?.phase !== "Done" || balanced?.status !== "True") throw new Error(JSON.stringify({ rebalance, balanced }));
+        const [first = 0, second = 0] = await sharesOf("even");
+        expect([first + second, second > 0, await placedOf("even")]).toEqual([8, true, [first, second]]);
+        return true;
+      },
+      { timeoutMs: 120_000 },
+    );
+  }, 150_000);
 
   test("a child that does not answer is left out with its reason, and loses nothing", async () => {
     const before = await placedOf("web");
