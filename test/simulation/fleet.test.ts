@@ -1,4 +1,5 @@
 // A seeded fleet: clusters join, fall silent, come back, are emptied, tainted and deleted; Subscriptions scale and change; the network parts.
+// One is more important than the others and takes room from them; some are rebalanced by a policy.
 // After every step the rules of scheduling must hold, and the same seed must give the same history. A failure names its seed and step.
 
 import { expect, test } from "@jest/globals";
@@ -7,13 +8,19 @@ import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Taint } from "#api/core-types.ts";
 import { taints } from "#api/names.ts";
 import { rfc3339 } from "#kube/conditions.ts";
+import { keyTextOf } from "#kube/object.ts";
 import { statusOf } from "#scheduler/bind.ts";
 import type { Capacities } from "#scheduler/capacity.ts";
 import type { BoundDecision } from "#scheduler/decision.ts";
 import { defaultProfile } from "#scheduler/default-plugins.ts";
 import { createGuardedScheduling } from "#scheduler/failover/guarded.ts";
+import type { FeedNeed } from "#scheduler/plugin.ts";
+import { createPreemptingScheduling, type PreemptingScheduling } from "#scheduler/preempt/preempting.ts";
+import { replicasOf } from "#scheduler/preempt/report.ts";
+import { rebalanceOf } from "#scheduler/rebalance/settings.ts";
 import { takeSnapshot } from "#scheduler/snapshot.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { createMetrics } from "#std/metrics.ts";
 import { createFakeClock, type FakeClock } from "#test/framework/fake-clock.ts";
 
 const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 5);
@@ -24,6 +31,9 @@ const GRACE_MS = 60_000;
 const TOLERATION_SECONDS = 300;
 const SILENT_PERCENT_MAX = 50;
 const SILENT_CLUSTERS_MIN = 3;
+const PREEMPTIONS_PER_MINUTE = 12;
+/** Who gives room is decided again at once, and so may be who gets it. */
+const ROUNDS_MAX = 3;
 const FEED = "apps/v1/Deployment/shop/web";
 const NAMES = ["athens", "bern", "cairo", "delhi", "essen", "fes", "genoa", "hanoi"] as const;
 
@@ -47,6 +57,8 @@ interface World {
   readonly places: Map<string, Place>;
   readonly apps: readonly App[];
   readonly history: string[];
+  /** Replicas that were asked for from lower priorities, and when. */
+  readonly asked: { readonly at: number; readonly replicas: number }[];
 }
 
 /** A small generator with a state of 32 bits (mulberry32). */
@@ -93,6 +105,10 @@ const happenings: readonly Happening[] = [
   change((place) => {
     place.own = place.own.length > 0 ? [] : [{ key: "maintenance", effect: "NoSchedule" }];
     return place.own.length > 0 ? "is tainted" : "is not tainted any more";
+  }),
+  change((place) => {
+    place.own = place.own.length > 0 ? [] : [{ key: "small", effect: "PreferNoSchedule" }];
+    return place.own.length > 0 ? "is avoided" : "is not avoided any more";
   }),
   change((place, world) => {
     if (world.random() < 0.7) return undefined;
@@ -166,14 +182,16 @@ function sharesOf({ status }: Subscription): ReadonlyMap<string, number> {
   return new Map((status?.bindingClusters ?? []).map((cluster, index) => [cluster, shares[index] ?? 0]));
 }
 
-/** Who is silent says nothing; the others have what all Subscriptions leave them. */
-function capacitiesOf({ places, apps }: World): Capacities {
+/** Who is silent says nothing; the others have what all Subscriptions leave them, less what is being freed for who is more important. */
+function capacitiesOf({ places, apps }: World, { subscription: asker }: App, { heldAgainst }: PreemptingScheduling): Capacities {
+  const who = { key: keyTextOf(asker), priority: asker.spec.priority ?? 0 };
+  const held = (key: string): number => heldAgainst(who, key).reduce((all, { replicas }) => all + replicas, 0);
   const used = (key: string): number => apps.reduce((all, { subscription }) => all + (sharesOf(subscription).get(key) ?? 0), 0);
   const answers = new Map(
     [...places.values()].map(({ name, slots, silentSince }) => [
       keyOf(name),
       silentSince === undefined
-        ? ({ type: "fits", replicas: Math.max(0, slots - used(keyOf(name))) } as const)
+        ? ({ type: "fits", replicas: Math.max(0, slots - used(keyOf(name)) - held(keyOf(name))) } as const)
         : ({ type: "silent", reason: "no answer" } as const),
     ]),
   );
@@ -225,6 +243,12 @@ const dynamic = (strategy: string): object => ({
 });
 const byWeight = { schedulingStrategy: "Dividing", dividingScheduling: { type: "Static" } };
 
+const evenedOut = { policy: "CarryOut", intervalSeconds: 600, shownForSeconds: 120, minMovePercent: 1 };
+const inOneGroup = {
+  schedulingBySubGroup: true,
+  subscribers: [{ clusterAffinity: { matchLabels: { fleet: "yes" } }, weight: 1, subGroupStrategy: { minClusters: 2 } }],
+};
+
 function createWorld(seed: number): World {
   return {
     random: generator(seed),
@@ -237,8 +261,13 @@ function createWorld(seed: number): World {
       appOf("packed", dynamic("Binpack")),
       appOf("spread-moves", { ...dynamic("Spread"), failover }),
       appOf("by-weight-moves", { ...byWeight, failover }),
+      appOf("urgent", { ...dynamic("Spread"), priority: 100, preemptionPolicy: "PreemptLowerPriority" }),
+      appOf("evened", { ...dynamic("Spread"), rebalance: evenedOut }),
+      appOf("shown", { ...dynamic("Binpack"), rebalance: { ...evenedOut, policy: "Show" } }),
+      appOf("grouped", { ...byWeight, ...inOneGroup, rebalance: evenedOut }),
     ],
     history: [],
+    asked: [],
   };
 }
 
@@ -261,6 +290,8 @@ function check(looked: Looked): void {
   mustLoseNothingBySilence(looked);
   mustRespectRoom(looked);
   mustNotEvictWhileMostAreSilent(looked);
+  mustPreemptOnlyWhatItMay(looked);
+  mustRebalanceGently(looked);
 }
 
 function mustBeConsistent({ app: { subscription, desired }, decision }: Looked): void {
@@ -278,7 +309,7 @@ function mustBeConsistent({ app: { subscription, desired }, decision }: Looked):
 }
 
 /** Off by default: then only a live edit ends a binding or takes replicas away. */
-function mustLoseNothingBySilence({ world, app: { subscription, desired }, before }: Looked): void {
+function mustLoseNothingBySilence({ world, app: { subscription, desired }, before, decision }: Looked): void {
   const was = sharesOf(before);
   const is = sharesOf(subscription);
   const running = [...was.values()].reduce((all, share) => all + share, 0);
@@ -286,6 +317,11 @@ function mustLoseNothingBySilence({ world, app: { subscription, desired }, befor
     const place = world.places.get(cluster.split("/", 1)[0] ?? "");
     if (place?.labels["fleet"] !== "yes") continue;
     if (subscription.spec.failover === undefined) {
+      const isReplaced = (decision.rebalance?.stated?.status.replacements ?? []).some(
+        ({ from, phase }) => from === cluster && phase === "Done",
+      );
+      if (isReplaced) must(!isKnownSilent(world, place), "no rebalance leaves who is silent", cluster);
+      if (isReplaced) continue;
       must(is.has(cluster), "only a live edit unbinds", cluster);
       const isKept = !isKnownSilent(world, place) || running > desired || (is.get(cluster) ?? 0) >= share;
       must(isKept, "who is silent keeps its replicas", { cluster, share, now: is.get(cluster) });
@@ -319,60 +355,126 @@ function mustNotEvictWhileMostAreSilent({ world, decision }: Looked): void {
   must(!isHeld, "no eviction while most are silent", { silent, of: world.places.size });
 }
 
+/** Strictly less important, divided by capacity, answering; and all together no more than a minute's worth. */
+function mustPreemptOnlyWhatItMay({ world, app: { subscription }, decision }: Looked): void {
+  const { priority = 0, dividingScheduling } = subscription.spec;
+  for (const { cluster, given } of (decision.divisions ?? []).flatMap(({ shares }) => shares)) {
+    if (given === undefined) continue;
+    const place = world.places.get(cluster.split("/", 1)[0] ?? "");
+    const mayBe = priority < 100 && dividingScheduling?.type === "Dynamic" && place?.silentSince === undefined;
+    must(mayBe, "only lower priorities give, where somebody answers", { name: subscription.metadata.name, cluster, given });
+  }
+  if (decision.preemption?.isNew !== true || decision.preemption.waitsFor === undefined) return;
+  const now = world.clock.now();
+  world.asked.push({ at: now, replicas: replicasOf(decision.preemption.waitsFor) });
+  const lately = world.asked.filter(({ at }) => at > now - 60_000).reduce((all, { replicas }) => all + replicas, 0);
+  must(lately <= PREEMPTIONS_PER_MINUTE, "the budget of a minute holds", { lately });
+}
+
+/** A step moves little, keeps the sum, and touches nobody who is silent or tainted; who only shows moves nothing. */
+function mustRebalanceGently({ world, app: { subscription }, before, decision }: Looked): void {
+  const { moved = 0 } = decision.rebalance ?? {};
+  if (moved === 0) return;
+  const { policy, maxMovePercent } = rebalanceOf(subscription);
+  must(policy === "CarryOut", "only CarryOut moves by itself", { policy, moved });
+  const [was, is] = [sharesOf(before), sharesOf(subscription)];
+  const sumOf = (shares: ReadonlyMap<string, number>): number => [...shares.values()].reduce((all, each) => all + each, 0);
+  must(sumOf(was) === sumOf(is), "a step keeps the sum", { was: sumOf(was), is: sumOf(is) });
+  must(moved <= Math.max(1, (sumOf(was) * maxMovePercent) / 100), "a step moves little", { moved, of: sumOf(was) });
+  for (const cluster of new Set([...was.keys(), ...is.keys()])) {
+    if (was.get(cluster) === is.get(cluster) || (was.get(cluster) ?? 0) + (is.get(cluster) ?? 0) === 0) continue;
+    const place = world.places.get(cluster.split("/", 1)[0] ?? "");
+    const isWell =
+      place !== undefined && !isKnownSilent(world, place) && !place.own.some(({ effect }) => effect === "NoSchedule");
+    must(isWell, "nobody who is silent or tainted gives or gets", { cluster, place });
+  }
+}
+
 // One history.
 
 async function simulate(seed: number): Promise<readonly string[]> {
   const world = createWorld(seed);
-  const scheduling = createGuardedScheduling(
-    { evictionsPerMinute: 10, silentPercentMax: SILENT_PERCENT_MAX, silentClustersMin: SILENT_CLUSTERS_MIN },
-    world.clock,
-  );
+  const { clock, apps, history } = world;
+  const woken = new Set<string>();
+  const scheduling = createPreemptingScheduling({
+    scheduling: createGuardedScheduling(
+      { evictionsPerMinute: 10, silentPercentMax: SILENT_PERCENT_MAX, silentClustersMin: SILENT_CLUSTERS_MIN },
+      clock,
+    ),
+    replicasPerMinute: PREEMPTIONS_PER_MINUTE,
+    clock,
+    metrics: createMetrics(),
+    subscriptions: () => apps.map(({ subscription }) => subscription),
+    needsOf: (key) => apps.filter(({ subscription }) => keyTextOf(subscription) === key).flatMap(needsOf),
+    wake: (key) => void woken.add(key),
+  });
   scheduling.start(managedClusters(world));
   const profile = defaultProfile("default");
   const decide = (app: App, capacities: Capacities): BoundDecision | undefined => {
-    const needs = [{ feed: FEED, desiredReplicas: app.desired }];
-    const decision = scheduling.schedule(app.subscription, {
-      snapshot: takeSnapshot(managedClusters(world)),
-      profile,
-      needs,
-      capacities,
-    });
-    const status = statusOf(app.subscription, decision, world.clock.now());
-    app.subscription = {
-      ...app.subscription,
-      status: { ...app.subscription.status, ...status } as Subscription["status"] & object,
-    };
+    const snapshot = takeSnapshot(managedClusters(world));
+    const decision = scheduling.schedule(app.subscription, { snapshot, profile, needs: needsOf(app), capacities });
+    const status = statusOf(app.subscription, decision, clock.now());
+    const previous = app.subscription;
+    app.subscription = { ...previous, status: { ...previous.status, ...status } as Subscription["status"] & object };
+    scheduling.onSubscription({ type: "updated", object: app.subscription, previous });
+    scheduling.carriedOut?.(decision);
     return decision.type === "bound" ? decision : undefined;
   };
+  const turn = (app: App): void => {
+    app.subscription = reported(app, world);
+    const before = app.subscription;
+    const capacities = capacitiesOf(world, app, scheduling);
+    const decision = decide(app, capacities);
+    history.push(told(app, decision));
+    if (decision === undefined) return;
+    check({ world, app, before, decision, capacities });
+    if (isUnderWay(app, decision)) return;
+    const settled = app.subscription.status;
+    decide(app, capacitiesOf(world, app, scheduling));
+    const now = app.subscription.status;
+    must(deepEqual(now?.bindingClusters, settled?.bindingClusters), "nothing changed, nothing moves", { settled, now });
+    const isSame = decision.shortfall !== undefined || deepEqual(now?.replicas, settled?.replicas);
+    must(isSame, "nothing changed, no share changes", { settled, now });
+  };
   for (let step = 0; step < STEPS; step += 1) {
-    await world.clock.advance(1_000 * (1 + upTo(world, STEP_SECONDS_MAX)));
-    world.history.push(pick(world, happenings)?.(world) ?? "nothing");
+    await clock.advance(1_000 * (1 + upTo(world, STEP_SECONDS_MAX)));
+    history.push(pick(world, happenings)?.(world) ?? "nothing");
     scheduling.observe(managedClusters(world));
-    for (const app of world.apps) {
-      app.subscription = reported(app, world);
-      const before = app.subscription;
-      const capacities = capacitiesOf(world);
-      const decision = decide(app, capacities);
-      world.history.push(
-        `${app.subscription.metadata.name}: ${[...sharesOf(app.subscription)].map((pair) => pair.join("=")).join(" ")}`,
-      );
-      if (decision !== undefined) check({ world, app, before, decision, capacities });
-      const settled = app.subscription.status;
-      // Nothing changed: nothing to write. (Failover goes on by itself as soon as its replacement answers.)
-      if (decision !== undefined && decision.failover === undefined) {
-        decide(app, capacitiesOf(world));
-        const now = app.subscription.status;
-        must(deepEqual(now?.bindingClusters, settled?.bindingClusters), "nothing changed, nothing moves", { settled, now });
-        const isSame = decision.shortfall !== undefined || deepEqual(now?.replicas, settled?.replicas);
-        must(isSame, "nothing changed, no share changes", { settled, now });
-      }
+    for (const app of apps) turn(app);
+    for (let round = 0; round < ROUNDS_MAX && woken.size > 0; round += 1) {
+      const keys = [...woken];
+      woken.clear();
+      for (const app of apps) if (keys.includes(keyTextOf(app.subscription))) turn(app);
     }
   }
-  return world.history;
+  return history;
 }
 
+function needsOf({ desired }: App): readonly FeedNeed[] {
+  return [{ feed: FEED, desiredReplicas: desired }];
+}
+
+/** By itself it goes on: failover as soon as its replacement answers, a plan that has been shown, room that is being freed. */
+function isUnderWay({ subscription }: App, { failover, rebalance, preemption }: BoundDecision): boolean {
+  const isRebalancing = rebalance !== undefined || subscription.status?.rebalance?.phase === "CarryingOut";
+  return failover !== undefined || isRebalancing || preemption !== undefined;
+}
+
+function told({ subscription }: App, decision: BoundDecision | undefined): string {
+  const shares = [...sharesOf(subscription)].map((pair) => pair.join("="));
+  const { preemption, rebalance } = decision ?? {};
+  const asks =
+    preemption?.isNew === true && preemption.waitsFor !== undefined
+      ? [`asks for ${String(replicasOf(preemption.waitsFor))}`]
+      : [];
+  const moves = (rebalance?.moved ?? 0) > 0 ? [`moves ${String(rebalance?.moved)}`] : [];
+  return `${subscription.metadata.name}: ${[...shares, ...asks, ...moves].join(" ")}`;
+}
+
+const seen: string[] = [];
+
 test.each(Array.from({ length: SEEDS }, (_, seed) => seed))("the rules hold in every step of fleet %i", async (seed) => {
-  await simulate(seed);
+  for (const line of await simulate(seed)) seen.push(line);
 });
 
 test("the same seed gives the same history, another seed another one", async () => {
@@ -381,4 +483,9 @@ test("the same seed gives the same history, another seed another one", async () 
   expect(other).not.toEqual(first);
   // Something happens in it.
   expect(new Set(first).size).toBeGreaterThan(STEPS);
+});
+
+test("in these fleets somebody takes room, and somebody is rebalanced, by capacity and by weight", () => {
+  for (const line of [/^urgent:.* asks for/, /^evened:.* moves/, /^grouped:.* moves/])
+    expect([line, seen.some((each) => line.test(each))]).toEqual([line, true]);
 });

@@ -26,17 +26,18 @@ export function decideBeside(
   subscription: Subscription,
   input: FailoverInput,
 ): Decision {
-  if (replacements.length === 0) return scheduleWithFailover(subscription, input);
   const aside = replacements.map(({ from }) => from);
+  const previous = previousOf(subscription);
+  const held = (feed: string): number => aside.reduce((sum, key) => sum + previous(feed, key), 0);
+  // Who is put aside keeps what it has; when that is more than is wanted, it gives as everybody does.
+  const isTooMuch = (input.needs ?? []).some(({ feed, desiredReplicas }) => held(feed) > (desiredReplicas ?? Infinity));
+  if (aside.length === 0 || isTooMuch) return scheduleWithFailover(subscription, input);
   const away = new Set(aside);
   const decision = isByWeight(subscription) ? asIfMoved(replacements, subscription, input) : undefined;
   if (decision !== undefined) return decision.type === "bound" ? beside(decision, aside, subscription) : decision;
-  const previous = previousOf(subscription);
-  const needs = (input.needs ?? []).map((need) => {
-    if (need.desiredReplicas === undefined) return need;
-    const held = aside.reduce((sum, key) => sum + previous(need.feed, key), 0);
-    return { ...need, desiredReplicas: Math.max(0, need.desiredReplicas - held) };
-  });
+  const needs = (input.needs ?? []).map((need) =>
+    need.desiredReplicas === undefined ? need : { ...need, desiredReplicas: need.desiredReplicas - held(need.feed) },
+  );
   const without = scheduleWithFailover(subscriptionWithout(subscription, away), {
     ...input,
     needs,

@@ -56,7 +56,7 @@ export function withPlacesTaken(pairs: readonly Pair[], subscription: Subscripti
 
 /**
  * What was decided as if everything had moved, with what has not: it comes off the share of who takes the place.
- * undefined: that one shall have less than the other still holds.
+ * undefined: that one shall have less than the other still holds, or does not take the place any more.
  */
 export function withSharesHeld(
   decision: BoundDecision,
@@ -64,6 +64,7 @@ export function withSharesHeld(
   subscription: Subscription,
 ): BoundDecision | undefined {
   const previous = previousOf(subscription);
+  if (!pairs.every(({ to }) => decision.clusters.includes(to))) return undefined;
   const replicas = Object.entries(decision.replicas ?? {}).map(([feed, shares]) => {
     const left = shares.map((share, index) => {
       const held = pairs.filter(({ to }) => to === decision.clusters[index]).map(({ from }) => previous(feed, from));

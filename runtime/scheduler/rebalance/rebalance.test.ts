@@ -31,7 +31,7 @@ interface RebalanceStory {
   readonly dividing?: object;
   readonly subscribers?: readonly unknown[];
   readonly rebalance?: Rebalance;
-  /** What is asked for, minute by minute: "Show", "confirm" (what is shown), a hash, "edit", or what happens to a cluster. */
+  /** What is asked for, minute by minute: "Show", "confirm" (what is shown), a hash, "edit", "wants 3", "without oslo", or what happens to a cluster. */
   readonly minutes?: readonly (string | Readonly<Record<string, ClusterStory>>)[];
   /** Clusters in which nothing becomes Available. */
   readonly broken?: readonly string[];
@@ -53,6 +53,7 @@ class World {
   clusters: Record<string, ClusterStory>;
   now = NOON;
   writes = 0;
+  desired: number | undefined;
   readonly told: string[] = [];
 
   constructor(story: RebalanceStory) {
@@ -113,7 +114,8 @@ class World {
     const decision = scheduleWithRebalance(this.subscription, {
       snapshot: takeSnapshot(clustersOf({ clusters, subscription: {} })),
       profile: defaultProfile("default"),
-      needs: this.subscription.status?.replicas === undefined ? [] : [{ feed: FEED, desiredReplicas: this.total }],
+      needs:
+        this.subscription.status?.replicas === undefined ? [] : [{ feed: FEED, desiredReplicas: this.desired ?? this.total }],
       capacities: {
         of: (key) => {
           const { room = 0 } = this.clusters[key.split("/")[0] ?? ""] ?? {};
@@ -153,6 +155,17 @@ class World {
     this.subscription = { ...this.subscription, metadata: { ...metadata, generation: (metadata.generation ?? 0) + 1 } };
   }
 
+  /** False: it is something to ask for. */
+  happens(what: string): boolean {
+    const [verb, object = ""] = what.split(" ");
+    if (verb === "wants") this.desired = Number(object);
+    else if (verb === "without")
+      this.clusters = Object.fromEntries(Object.entries(this.clusters).filter(([name]) => name !== object));
+    else if (verb === "edit") this.edit();
+    else return false;
+    return true;
+  }
+
   shares(): string {
     const bound = this.subscription.status?.bindingClusters ?? [];
     const isDivided = this.subscription.status?.replicas !== undefined;
@@ -169,9 +182,8 @@ testGolden("scheduler/rebalance.md", (lines) => {
   let before = "";
   for (const minute of story.minutes ?? ["Show"]) {
     if (typeof minute !== "string") world.clusters = { ...world.clusters, ...minute };
-    else if (minute === "edit") world.edit();
     else if (minute === "confirm") world.ask(world.subscription.status?.rebalance?.hash ?? "");
-    else if (minute !== "due" && minute !== "") world.ask(minute);
+    else if (!world.happens(minute) && minute !== "due" && minute !== "") world.ask(minute);
     const decision = world.turn({ isDue: minute === "due", mayStart: story.busy !== true });
     const { rebalance, conditions } = world.subscription.status ?? {};
     const condition = conditions?.find(({ type }) => type === "Balanced");
