@@ -1,12 +1,33 @@
 // Two projects: "unit" runs anywhere in seconds, "real" runs on real control planes (see test/README.md).
+import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
 /** A real test has up to four control planes, of half a gigabyte each. */
 const WORKER_BYTES = 3 * 1024 ** 3;
 /** For each core: a test waits for a third of its time, for control planes or for programs that it starts. */
 const WORKERS_PER_CORE = 1.5;
-const wanted = Math.ceil(availableParallelism() * WORKERS_PER_CORE);
-const maxWorkers = Math.max(1, Math.min(wanted, Math.floor(totalmem() / WORKER_BYTES)));
+/** Each control plane watches its certificates with a dozen inotify instances, and Linux gives a user 128 unless told otherwise. */
+const WORKER_INOTIFY_INSTANCES = 54;
+
+const maxWorkers = Math.max(
+  1,
+  Math.floor(
+    Math.min(
+      Math.ceil(availableParallelism() * WORKERS_PER_CORE),
+      totalmem() / WORKER_BYTES,
+      inotifyInstances() / WORKER_INOTIFY_INSTANCES,
+    ),
+  ),
+);
+
+function inotifyInstances() {
+  try {
+    return Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
+  } catch {
+    // Not Linux: no such limit.
+    return Infinity;
+  }
+}
 
 const shared = {
   extensionsToTreatAsEsm: [".ts"],

@@ -42,6 +42,7 @@ export {
   type SubscriptionArgs,
 } from "#pulumi/components/kinds.ts";
 export { showProgress, type ProgressOptions } from "#pulumi/components/progress.ts";
+export type { PredictorPort } from "#install/predictor.ts";
 export { Scheduler, type SchedulerArgs } from "#pulumi/components/scheduler.ts";
 export type { Template, TemplateArgs } from "#pulumi/components/templates.ts";
 export {

@@ -3,6 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import { agentStages, type SyncMode } from "#install/child.ts";
+import type { PredictorPort } from "#install/predictor.ts";
 import { checkArguments, componentArgumentsShape, known, namespaceName } from "./arguments.ts";
 import { requireProvider } from "./cluster.ts";
 import { componentInstall, type ComponentArgs } from "./component-args.ts";
@@ -24,6 +25,8 @@ export interface AgentArgs extends ComponentArgs {
   readonly registrationToken: pulumi.Input<string>;
   /** ClusterRole that decides what the parent may deploy in this child. Default: `clusternet:app:deployer`, which is installed. */
   readonly deployerClusterRole?: string;
+  /** A port for schedulers that ask for capacity without the tunnel; both sides show a certificate. Default: none. */
+  readonly predictorPort?: PredictorPort;
 }
 
 /** The system this stays compatible with limits the name of a ManagedCluster. */
@@ -42,6 +45,14 @@ export const agentArgumentsShape = {
   parentCaPem: known(z.string()).optional(),
   registrationToken: known(z.string().min(1)),
   deployerClusterRole: z.string().min(1).optional(),
+  predictorPort: z
+    .strictObject({
+      url: z.url({ protocol: /^https$/, error: "Must be an https:// URL that the parent's scheduler can reach" }),
+      port: z.int().min(1).max(65_535).optional(),
+      secretName: z.string().min(1),
+      clientNames: z.array(z.string().min(1)).min(1, "Must name who may ask").optional(),
+    })
+    .optional(),
 } as const;
 
 /** Joins the cluster of its provider to a parent. Done when its Deployment is Ready: it has asked to join. */

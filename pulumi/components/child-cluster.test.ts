@@ -29,6 +29,12 @@ test("validFor is how long the grant lets the child in", async () => {
   expect(grantOf(await made({ validFor: "24h" }))?.inputs["data"]).toMatchObject({ validFor: "24h" });
 });
 
+test("the agent has a port for questions without the tunnel when it is told", async () => {
+  const predictorPort = { url: "https://predictor.oslo.example:8443", port: 8443, secretName: "predictor" };
+  const agent = (await made({ predictorPort })).find(({ type }) => type.endsWith(":Deployment"));
+  expect(JSON.stringify(agent?.inputs["spec"])).toContain(`--predictor-direct-url=${predictorPort.url}`);
+});
+
 test("the grant comes after the agent, and so goes before it; both belong to different clusters", async () => {
   const resources = await made();
   const agent = resources.find(({ type }) => type.endsWith(":Deployment"));
@@ -40,6 +46,16 @@ test("the grant comes after the agent, and so goes before it; both belong to dif
 test.each<[string, Partial<ChildClusterArgs>, RegExp]>([
   ["a time that is none", { validFor: "a day" }, /validFor: Must be a duration such as 30m or 24h/],
   ["a name of ours", { clusterName: "system" }, /clusterName: Must not be one of system, reserved/],
+  [
+    "a predictor's port without TLS",
+    { predictorPort: { url: "http://predictor.oslo", secretName: "predictor" } },
+    /predictorPort\.url: Must be an https:\/\/ URL/,
+  ],
+  [
+    "a predictor's port that nobody may ask",
+    { predictorPort: { url: "https://predictor.oslo", secretName: "predictor", clientNames: [] } },
+    /predictorPort\.clientNames: Must name who may ask/,
+  ],
   ["a parent without TLS", { parentUrl: "http://parent" }, /parentUrl: Must be an https:\/\/ URL/],
 ])("%s is refused with its path", async (_what, args, says) => {
   await expect(made(args)).rejects.toThrow(says);

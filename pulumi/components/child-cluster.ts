@@ -11,6 +11,7 @@ import {
   type SyncMode,
 } from "#install/child.ts";
 import { INSTALL_DEFAULTS } from "#install/object.ts";
+import type { PredictorPort } from "#install/predictor.ts";
 import { duration } from "#std/options.ts";
 import { Agent, agentArgumentsShape, CLUSTER_NAME_LENGTH_MAX } from "./agent.ts";
 import { checkArguments, componentArgumentsShape, dnsLabel, known, withoutUndefined } from "./arguments.ts";
@@ -41,6 +42,8 @@ export interface ChildClusterArgs extends ComponentArgs, ClusterAccess {
   readonly validFor?: string;
   /** ClusterRole that decides what the parent may deploy in this child. */
   readonly deployerClusterRole?: string;
+  /** A port of the agent for schedulers that ask for capacity without the tunnel. Default: none. */
+  readonly predictorPort?: PredictorPort;
 }
 
 const clusterName = dnsLabel(CLUSTER_NAME_LENGTH_MAX).refine(
@@ -66,6 +69,7 @@ export const childClusterArgumentsShape = {
     .refine((text) => duration.safeParse(text).success, "Must be a duration such as 30m or 24h")
     .optional(),
   deployerClusterRole: agentArgumentsShape.deployerClusterRole,
+  predictorPort: agentArgumentsShape.predictorPort,
 } as const;
 
 /**
@@ -131,7 +135,7 @@ function agentArgs(
     readonly token: pulumi.Output<string>;
   },
 ): ConstructorParameters<typeof Agent>[1] {
-  const { labels, parentUrl, parentCaPem, deployerClusterRole } = args;
+  const { labels, parentUrl, parentCaPem, deployerClusterRole, predictorPort } = args;
   const { namespace, image, imagePullPolicy, replicas, logLevel, resources, extraArgs } = args;
   const all = {
     namespace,
@@ -144,6 +148,7 @@ function agentArgs(
     parentUrl,
     parentCaPem,
     deployerClusterRole,
+    predictorPort,
     clusterLabels: labels,
     clusterName: child.clusterName,
     clusterNamespace: child.clusterNamespace,

@@ -24,7 +24,7 @@ export interface FleetParentArgs extends ClusterAccess {
 }
 
 export type FleetChildArgs = { readonly name: string; readonly clusterNamespace?: string } & ClusterAccess &
-  Pick<ChildClusterArgs, "labels" | "syncMode" | "validFor" | "deployerClusterRole" | "extraArgs">;
+  Pick<ChildClusterArgs, "labels" | "syncMode" | "validFor" | "deployerClusterRole" | "predictorPort" | "extraArgs">;
 
 export interface ClusternetFleetArgs extends ComponentArgs, DeliveryArgs {
   readonly parent: FleetParentArgs;
@@ -58,6 +58,7 @@ const {
   syncMode,
   validFor,
   deployerClusterRole,
+  predictorPort,
   extraArgs,
   clusterNamespace,
 } = childClusterArgumentsShape;
@@ -70,6 +71,7 @@ const childSchema = z
     syncMode,
     validFor,
     deployerClusterRole,
+    predictorPort,
     extraArgs,
   })
   .refine(hasOneAccess, ONE_OF_ACCESS);

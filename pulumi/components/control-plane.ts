@@ -21,7 +21,7 @@ export interface ControlPlaneArgs extends ComponentArgs {
   /** Default true: a child with a grant joins without a person. */
   readonly autoApprove?: boolean;
   /** Profiles and plugins of the scheduler. */
-  readonly scheduler?: Pick<SchedulerArgs, "config" | "files">;
+  readonly scheduler?: Omit<SchedulerArgs, "instance" | keyof ComponentArgs>;
   /** `keep` (the default) leaves our CustomResourceDefinitions in the cluster on destroy; `delete` removes them. */
   readonly crdsOnDestroy?: "keep" | "delete";
 }
@@ -31,7 +31,8 @@ export const controlPlaneArgumentsShape = {
   reservedNamespace: namespaceName.optional(),
   hubServicePort: z.int().min(1).max(65_535).optional(),
   autoApprove: z.boolean().optional(),
-  scheduler: z.strictObject(schedulerArgumentsShape).optional(),
+  // A further one, with a name of its own, is a Scheduler beside the control plane.
+  scheduler: z.strictObject(schedulerArgumentsShape).omit({ instance: true }).optional(),
   crdsOnDestroy: z.enum(["keep", "delete"]).optional(),
 } as const;
 

@@ -19,6 +19,11 @@ export interface SchedulerArgs extends ComponentArgs {
   readonly config?: SchedulerConfigInput;
   /** Files beside the configuration, such as the plugin modules that it names: their texts by file name. */
   readonly files?: Readonly<Record<string, string>>;
+  /**
+   * Secret in its namespace, for agents with a `predictorPort`: `tls.crt` and `tls.key` are what it shows them, `ca.crt` is who signs their
+   * certificates. Default: every agent is asked through its tunnel.
+   */
+  readonly predictorSecretName?: string;
 }
 
 const FILE_NAME = /^[-._a-zA-Z0-9]+$/;
@@ -32,6 +37,7 @@ export const schedulerArgumentsShape = {
   files: z
     .record(z.string().regex(FILE_NAME, "Must be a plain file name: letters, digits, dots, dashes and underscores"), z.string())
     .optional(),
+  predictorSecretName: z.string().min(1).optional(),
 } as const;
 
 /** Decides which clusters a Subscription is bound to. Done when its Deployment is Ready. */

@@ -14,6 +14,7 @@ import {
 import { deploymentObject } from "./deployment.ts";
 import { componentLabels, namespaceObject, type InstallObject, type InstallStages, type Later } from "./object.ts";
 import type { ComponentInstall } from "./parent.ts";
+import { predictorPortParts, type PredictorPort } from "./predictor.ts";
 import { accountObjects, clusterRoleBinding } from "./rbac.ts";
 
 export type SyncMode = "Pull" | "Push" | "Dual";
@@ -49,6 +50,8 @@ export interface AgentInstall extends ComponentInstall {
   readonly registrationChecksum?: Later;
   /** ClusterRole that decides what the parent may deploy here. Default: `clusternet:app:deployer`, which this installs. */
   readonly deployerClusterRole?: string;
+  /** Absent: the predictor is asked through the tunnel only. */
+  readonly predictorPort?: PredictorPort;
 }
 
 /** As names of children these would take the names that our own namespaces have: `clusternet-system` and so on. */
@@ -151,19 +154,30 @@ function registrationSecret({ namespace, parentUrl, parentCaPem, registrationTok
 
 function agentDeployment(options: AgentInstall): InstallObject {
   const { namespace, image, imagePullPolicy, replicas, resources, logLevel = "info", extraArgs = [] } = options;
+  const predictor = predictorPortParts(options.predictorPort);
   const fromSecret = (key: string): object => ({ secretKeyRef: { name: secretNames.clusterRegistration, key } });
   return deploymentObject({
     component: "agent",
     namespace,
     image,
     healthPort: AGENT_HEALTH_PORT,
-    args: [`--health-port=${String(AGENT_HEALTH_PORT)}`, `--log-level=${logLevel}`, ...registrationArgs(options), ...extraArgs],
+    args: [
+      `--health-port=${String(AGENT_HEALTH_PORT)}`,
+      `--log-level=${logLevel}`,
+      ...registrationArgs(options),
+      ...predictor.args,
+      ...extraArgs,
+    ],
+    ports: predictor.ports,
     env: [
       { name: "PARENT_URL", valueFrom: fromSecret(secretKeys.parentUrl) },
       { name: "REG_TOKEN", valueFrom: fromSecret(secretKeys.registrationToken) },
     ],
     hasScratch: true,
-    volumes: [{ name: "registration", mountPath: REGISTRATION_PATH, secretName: secretNames.clusterRegistration }],
+    volumes: [
+      { name: "registration", mountPath: REGISTRATION_PATH, secretName: secretNames.clusterRegistration },
+      ...predictor.volumes,
+    ],
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(resources === undefined ? {} : { resources }),

@@ -9,6 +9,7 @@ import { canonicalHash } from "#std/canonical-json.ts";
 import { admissionObjects } from "./admission.ts";
 import { deploymentName, deploymentObject, type ComponentDeployment, type ResourceNeeds } from "./deployment.ts";
 import { componentLabels, namespaceObject, type InstallObject, type InstallStages } from "./object.ts";
+import { predictorCallerParts } from "./predictor.ts";
 import { accountObjects } from "./rbac.ts";
 
 /** What every component of ours can be told; each option's default is in `INSTALL_DEFAULTS` or in the component itself. */
@@ -41,6 +42,8 @@ export interface SchedulerInstall extends ComponentInstall {
   readonly config?: SchedulerConfigInput;
   /** Files beside the configuration, such as the modules that it names: their texts by file name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Secret in its namespace with what it shows to agents that it asks without the tunnel (`tls.crt`, `tls.key`), and who signs theirs (`ca.crt`). */
+  readonly predictorSecretName?: string;
 }
 
 const HUB_SERVICE_PORT_DEFAULT = 443;
@@ -90,15 +93,17 @@ export function schedulerStages(options: SchedulerInstall): InstallStages {
   const account = { name, namespace, labels: componentLabels(component) };
   const accounts = accountObjects(account, schedulerPermissions(name));
   const election = instance === undefined ? [] : [`--leader-elect-resource-name=${name}`];
-  if (config === undefined) return [accounts, [deploymentObject({ ...deploymentOf("scheduler", options, election), name })]];
+  const { args: asking, volumes } = predictorCallerParts(options.predictorSecretName);
+  const args = [...election, ...asking];
+  if (config === undefined) return [accounts, [deploymentObject({ ...deploymentOf("scheduler", options, args), name, volumes })]];
   const { fileName, mountPath } = SCHEDULER_CONFIG;
   // JSON is YAML.
   const data = { ...files, [fileName]: JSON.stringify(config, null, 2) };
   const metadata = { ...account, name: `${account.name}-config` };
   const deployment = {
-    ...deploymentOf("scheduler", options, [...election, `--config=${mountPath}/${fileName}`]),
+    ...deploymentOf("scheduler", options, [...args, `--config=${mountPath}/${fileName}`]),
     name,
-    volumes: [{ name: "config", mountPath, configMapName: metadata.name }],
+    volumes: [{ name: "config", mountPath, configMapName: metadata.name }, ...volumes],
     checksum: canonicalHash(data),
   };
   return [[...accounts, { apiVersion: "v1", kind: "ConfigMap", metadata, data }], [deploymentObject(deployment)]];

@@ -1,6 +1,8 @@
 // What every stage of every installation must hold to: rights, addresses and locked-down containers.
 
 import { describe, expect, test } from "@jest/globals";
+import { parseAgentOptions } from "#agent/options.ts";
+import { parseSchedulerOptions } from "#scheduler/options.ts";
 import { chartPullSecretStages } from "./chart-pull-secret.ts";
 import { clusterApiIntegrationStages } from "./cluster-api-integration.ts";
 import { agentStages, bootstrapTokenObject, childNamespaceObject, joinGrantObject } from "./child.ts";
@@ -208,6 +210,52 @@ test("no two objects of one kind share a namespace and a name in one cluster", (
   const twice = keys.filter((key, index) => keys.indexOf(key) !== index && key !== "Namespace//clusternet-system");
   expect(twice).toEqual([]);
 });
+
+test("questions without the tunnel: the agent's port has a Secret's certificate, and the scheduler shows that of another", () => {
+  const podOf = (stages: readonly (readonly InstallObject[])[]): unknown =>
+    (stages.flat().find(({ kind }) => kind === "Deployment")?.["spec"] as { template: { spec: unknown } }).template.spec;
+  const volumeMounts = expect.arrayContaining([{ name: "predictor", mountPath: "/etc/clusternet/predictor", readOnly: true }]);
+  const volumes = (secretName: string): unknown => expect.arrayContaining([{ name: "predictor", secret: { secretName } }]);
+  const files = (names: readonly [string, string, string]): readonly string[] =>
+    ["tls.crt", "tls.key", "ca.crt"].map(
+      (file, index) => `--predictor-${names[index] ?? ""}-file=/etc/clusternet/predictor/${file}`,
+    );
+
+  const joining = { ...component, ...child, parentUrl: "https://parent:6443", registrationToken: "a.b" } as const;
+  const predictorPort = { url: "https://predictor.oslo:9443", port: 9443, secretName: "oslo", clientNames: ["ana", "scheduler"] };
+  const args = [
+    "--predictor-direct-access",
+    "--predictor-direct-url=https://predictor.oslo:9443",
+    "--predictor-port=9443",
+    "--predictor-client-names=ana,scheduler",
+    ...files(["cert", "key", "client-ca"]),
+  ];
+  const env = { PARENT_URL: "https://parent:6443", REG_TOKEN: "abcdef.0123456789abcdef" };
+  const ports = expect.arrayContaining([{ name: "predictor", containerPort: 9443, protocol: "TCP" }]);
+  expect(podOf(agentStages({ ...joining, predictorPort }))).toMatchObject({
+    containers: [{ args: expect.arrayContaining(args), volumeMounts, ports }],
+    volumes: volumes("oslo"),
+  });
+  expect(parseAgentOptions(argsOf(podOf(agentStages({ ...joining, predictorPort }))), env)).toMatchObject({
+    predictorPort: 9443,
+  });
+
+  for (const config of [undefined, { profiles: [{ schedulerName: "mine" }] }]) {
+    const own = { ...component, predictorSecretName: "caller", ...(config === undefined ? {} : { config }) };
+    expect(podOf(schedulerStages(own))).toMatchObject({
+      containers: [{ args: expect.arrayContaining([...files(["client-cert", "client-key", "ca"])]), volumeMounts }],
+      volumes: volumes("caller"),
+    });
+    expect(parseSchedulerOptions(argsOf(podOf(schedulerStages(own))), {})).toMatchObject({
+      predictorCaFile: "/etc/clusternet/predictor/ca.crt",
+    });
+  }
+});
+
+/** Without the component's name, which the entry of the image takes. */
+function argsOf(pod: unknown): readonly string[] {
+  return (pod as { containers: { args: readonly string[] }[] }).containers[0]?.args.slice(1) ?? [];
+}
 
 test("a token that changes restarts the agent that reads it; without a checksum nothing does", () => {
   const options = { ...component, ...child, parentUrl: "https://parent:6443", registrationToken: "a.b" } as const;
