@@ -35,6 +35,9 @@ export const EVENTS_AT_ONCE_MAX = 50;
 export const EVENTS_PER_SECOND_MAX = 25;
 const PENDING_MAX = 10_000;
 const FLUSH_MS_MAX = 10_000;
+
+/** The object that an Event is about. */
+type Reference = Event["involvedObject"] & { readonly name: string };
 const SEND_TRIES_MAX = 4;
 const RETRY_MS = 1_000;
 const NAME_CHARS_MAX = 200;
@@ -49,14 +52,14 @@ export function createEventRecorder({
 }: EventRecorderOptions): EventRecorder {
   const aggregator = createEventAggregator();
   /** By identity: what is recorded again before it is sent is sent once. */
-  const pending = new Map<string, { readonly object: KubeObject; readonly event: AggregatedEvent }>();
+  const pending = new Map<string, { readonly about: Reference; readonly event: AggregatedEvent }>();
   let pump: Promise<void> | undefined;
   const pace = new Pace(clock);
   /** Ends the pace. */
   let hurry = childController(signal);
 
-  const send = async (object: KubeObject, event: AggregatedEvent): Promise<void> => {
-    const namespace = object.metadata.namespace ?? clusterScopedNamespace;
+  const send = async (about: Reference, event: AggregatedEvent): Promise<void> => {
+    const namespace = about.namespace ?? clusterScopedNamespace;
     const lastTimestamp = rfc3339(event.lastAt);
     if (event.name !== undefined) {
       const body = { count: event.count, lastTimestamp, message: event.message };
@@ -68,7 +71,7 @@ export function createEventRecorder({
         if (!isNotFound(error)) throw error;
       }
     }
-    const created = newEvent({ object, event, component, namespace });
+    const created = newEvent({ about, event, component, namespace });
     await client.create(Event, created, signal);
     aggregator.named(event.id, created.metadata.name);
   };
@@ -80,9 +83,9 @@ export function createEventRecorder({
       // Only now: it may have been recorded again meanwhile.
       const [next] = pending;
       if (next === undefined) return;
-      const [id, { object, event }] = next;
+      const [id, { about, event }] = next;
       pending.delete(id);
-      await withTries(() => send(object, event), { clock, log, signal });
+      await withTries(() => send(about, event), { clock, log, signal });
     }
   };
 
@@ -94,7 +97,7 @@ export function createEventRecorder({
         log.warn("event.dropped", { reason: note.reason, pending: pending.size });
         return;
       }
-      pending.set(event.id, { object, event });
+      pending.set(event.id, { about: referenceTo(object), event });
       pump ??= sendAll().finally(() => {
         pump = undefined;
       });
@@ -113,6 +116,18 @@ export function createEventRecorder({
       hurry[Symbol.dispose]();
       hurry = childController(signal);
     },
+  };
+}
+
+/** Not the object itself: thousands may wait, and must not hold what caches have let go. */
+function referenceTo({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }: KubeObject): Reference {
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
 }
 
@@ -159,30 +174,22 @@ async function withTries(send: () => Promise<void>, { clock, log, signal }: TryO
 }
 
 interface NewEvent {
-  readonly object: KubeObject;
+  readonly about: Reference;
   readonly event: AggregatedEvent;
   readonly component: string;
   readonly namespace: string;
 }
 
-function newEvent({ object, event, component, namespace }: NewEvent): Event {
-  const { name, namespace: objectNamespace, uid, resourceVersion } = object.metadata;
+function newEvent({ about, event, component, namespace }: NewEvent): Event {
   const { type, reason, message, count } = event;
   return {
     apiVersion: "v1",
     kind: "Event",
     metadata: {
       namespace,
-      name: `${name.slice(0, NAME_CHARS_MAX)}.${canonicalHash([event.id, event.firstAt])}`,
+      name: `${about.name.slice(0, NAME_CHARS_MAX)}.${canonicalHash([event.id, event.firstAt])}`,
     },
-    involvedObject: {
-      apiVersion: object.apiVersion,
-      kind: object.kind,
-      name,
-      ...(objectNamespace === undefined ? {} : { namespace: objectNamespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
+    involvedObject: about,
     type,
     reason,
     message,
