@@ -6,8 +6,8 @@ import { availableParallelism, totalmem } from "node:os";
 const WORKER_BYTES = 3 * 1024 ** 3;
 /** For each core: a test waits for a third of its time, for control planes or for programs that it starts. */
 const WORKERS_PER_CORE = 1.5;
-/** Each control plane watches its certificates with a dozen inotify instances, and Linux gives a user 128 unless told otherwise. */
-const WORKER_INOTIFY_INSTANCES = 54;
+/** Each control plane watches its certificates with eight inotify instances, and Linux gives a user 128 unless told otherwise. */
+const WORKER_INOTIFY_INSTANCES = 40;
 
 const maxWorkers = Math.max(
   1,

@@ -1,9 +1,7 @@
 // A real parent with our kinds, and our components on it as processes. They end with the bench, however it ends: with its control plane.
 
 import { join } from "node:path";
-import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
-import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
-import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { kinds } from "#api/kinds.ts";
 import { crdObjects } from "#install/crds.ts";
 import { MALLOC_ARENAS_MAX, nodeOptionsOf } from "#install/deployment.ts";
 import { CustomResourceDefinition, Namespace } from "#kube/builtin-kinds.ts";
@@ -19,9 +17,7 @@ export async function installKinds(parent: Client, namespaces: readonly string[]
   for (const name of namespaces)
     await parent.apply(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name } }, manager, signal);
   await eventually("our kinds are served", async () => {
-    await parent.list(Subscription, {}, signal);
-    await parent.list(ManagedCluster, {}, signal);
-    await parent.list(Manifest, {}, signal);
+    await Promise.all(kinds.map((kind) => parent.list(kind, {}, signal)));
     return true;
   });
 }

@@ -311,8 +311,6 @@ function controllerManagerFlags({ addresses, ports, certificates: { file }, proc
     `--authorization-kubeconfig=${kubeconfig}`,
     `--service-account-private-key-file=${file("service-account.key")}`,
     `--root-ca-file=${file("ca.crt")}`,
-    `--cluster-signing-cert-file=${file("ca.crt")}`,
-    `--cluster-signing-key-file=${file("ca.key")}`,
     // The two that kubeadm adds to the default ones.
     "--controllers=*,bootstrapsigner,tokencleaner",
     "--use-service-account-credentials=true",

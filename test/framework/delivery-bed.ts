@@ -6,6 +6,7 @@ import { HelmRelease } from "#api/apps/v1alpha1/helm-release.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { kinds } from "#api/kinds.ts";
 import type { KubeObject, LabelSelector } from "#api/meta.ts";
 import { annotations, conditionTypes, eventComponents, labels, namespaces } from "#api/names.ts";
 import { chartControllers, deliveryControllers } from "#agent/controllers/delivery.ts";
@@ -211,8 +212,8 @@ async function installParent(parent: Client, signal: AbortSignal): Promise<void>
     ...[namespaces.system, namespaces.reserved, SHOP].map((name) => makeNamespace(parent, name, signal)),
   ]);
   await eventually("our kinds are served", async () => {
-    await parent.list(Subscription, {}, signal);
-    await parent.list(ManagedCluster, {}, signal);
+    // Each by itself: what is Established is served a moment later, and not all at once.
+    await Promise.all(kinds.map((kind) => parent.list(kind, {}, signal)));
     return true;
   });
 }
