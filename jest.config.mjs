@@ -4,21 +4,12 @@ import { availableParallelism, totalmem } from "node:os";
 
 /** A real test has up to four control planes, of half a gigabyte each. */
 const WORKER_BYTES = 3 * 1024 ** 3;
-/** For each core: a test waits for a third of its time, for control planes or for programs that it starts. */
-const WORKERS_PER_CORE = 1.5;
 /** Each control plane watches its certificates with eight inotify instances, and Linux gives a user 128 unless told otherwise. */
 const WORKER_INOTIFY_INSTANCES = 40;
 
-const maxWorkers = Math.max(
-  1,
-  Math.floor(
-    Math.min(
-      Math.ceil(availableParallelism() * WORKERS_PER_CORE),
-      totalmem() / WORKER_BYTES,
-      inotifyInstances() / WORKER_INOTIFY_INSTANCES,
-    ),
-  ),
-);
+/** One for each core, not one less as Jest would: they wait. A third one for two cores makes the files slower by what it saves. */
+const wanted = Math.min(availableParallelism(), totalmem() / WORKER_BYTES, inotifyInstances() / WORKER_INOTIFY_INSTANCES);
+const maxWorkers = Math.max(1, Math.floor(wanted));
 
 function inotifyInstances() {
   try {
