@@ -7,15 +7,13 @@
 // (PRT-3) Who connects and says nothing, or asks too much, holds a connection for seconds; and there are only so many of them.
 
 import { constants, X509Certificate } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { CertificateWithKey } from "#std/certificates.ts";
 import type { Clock } from "#std/clock.ts";
 import { errorChain } from "#std/errors.ts";
+import { listenOn, type ListeningServer } from "#std/listening-server.ts";
 import type { Logger } from "#std/log.ts";
 import type { Counter, Metrics } from "#std/metrics.ts";
 import { chainsTo, splitPem, subjectOf } from "#std/peer-certificate.ts";
@@ -35,8 +33,7 @@ export interface PredictorPortOptions {
   readonly metrics: Metrics;
 }
 
-interface PredictorPort extends AsyncDisposable {
-  readonly port: number;
+interface PredictorPort extends ListeningServer {
   /** Uses files that were replaced, for new connections and for the next request of the others. */
   refresh(): Promise<void>;
 }
@@ -245,35 +242,13 @@ function send(response: ServerResponse, { status, json }: PredictorResponse): vo
   response.end(body);
 }
 
-async function listen(
-  server: Server | TlsServer,
-  { host }: PredictorPortOptions,
-  port: number,
-): Promise<AsyncDisposable & { readonly port: number }> {
+async function listen(server: Server | TlsServer, { host }: PredictorPortOptions, port: number): Promise<ListeningServer> {
   server.maxConnections = CONNECTIONS_MAX;
-  const sockets = new Set<Duplex>();
-  server.on("connection", (socket: Duplex) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  server.listen(port, host);
   try {
-    await once(server, "listening");
+    return await listenOn(server, { host, port });
   } catch (error) {
     throw new Error(`--predictor-port: Cannot listen on ${host}:${String(port)}; name a port that is free there`, {
       cause: error,
     });
   }
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () => {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-      });
-      for (const socket of sockets) socket.destroy();
-      return closed;
-    },
-  };
 }

@@ -1,12 +1,11 @@
 // HTTPS listener and upgrades. HTTP/1.1 only: kube-aggregator then gives each request a connection of its own.
 
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { createServer } from "node:https";
 import { constants } from "node:crypto";
-import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { CertificateWithKey } from "#std/certificates.ts";
+import { listenOn, type ListeningServer } from "#std/listening-server.ts";
 import type { HandlerChain } from "./handler-chain.ts";
 
 export interface HubServerOptions {
@@ -19,8 +18,7 @@ export interface HubServerOptions {
 }
 
 /** Its disposal cuts every connection: requests that should end well have ended before (shut-down.ts). */
-export interface HubServer extends AsyncDisposable {
-  readonly port: number;
+export interface HubServer extends ListeningServer {
   /** For new connections; those that are open keep theirs. */
   setCertificates(certificate: CertificateWithKey, clientCaPems: readonly string[]): void;
 }
@@ -65,29 +63,13 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
     refuseUnreadable(error, socket);
   });
   server.on("tlsClientError", () => undefined);
-  // Upgraded connections are nobody's but ours: Node forgets them.
-  const sockets = new Set<Duplex>();
-  server.on("connection", (socket: Duplex) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  server.listen(port, host);
-  await once(server, "listening");
+  const listening = await listenOn(server, { host, port });
   return {
-    port: (server.address() as AddressInfo).port,
+    ...listening,
     setCertificates: (next, caPems) => {
       server.setSecureContext(contextOf(next, caPems));
       // Clients that come back on a connection of their own are verified against the new authorities.
       server.closeIdleConnections();
-    },
-    [Symbol.asyncDispose]: () => {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-      });
-      for (const socket of sockets) socket.destroy();
-      return closed;
     },
   };
 }

@@ -234,9 +234,8 @@ function announce(
   const key = keyTextOf(subscription);
   const problem = problemOf(decision);
   if (problem !== undefined) {
-    const { message } = problem;
-    log.info("scheduling.no-cluster", { subscription: key, reason: message });
-    events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message });
+    log.info("scheduling.no-cluster", { subscription: key, reason: problem.message });
+    events.record(subscription, { type: "Warning", reason: warningEventReasons.failedScheduling, message: problem.message });
   }
   announceMoves(subscription, decision, { events, log });
   announcePreemption(subscription, decision, { events, log });
