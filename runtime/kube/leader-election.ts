@@ -105,7 +105,10 @@ class LeaseElection implements LeaderElection {
       try {
         if (await this.#tryToHold(signal)) return true;
       } catch (error) {
-        if (isAborted(signal)) return false;
+        if (isAborted(signal)) {
+          if (!this.#heldByOther()) await this.#release();
+          return false;
+        }
         this.#log.warn("leader-election.failed", { error });
       }
       // Jitter, so that candidates that started together do not collide for ever.
@@ -209,23 +212,34 @@ class LeaseElection implements LeaderElection {
     };
   }
 
-  /** Lets the next candidate start at once instead of after the lease. Best effort: it expires anyway. */
+  /**
+   * Lets the next candidate start at once instead of after the lease. Best effort: it expires anyway. A write of ours that was cut
+   * off may have been done, or may be done yet, so what we saw last is not what there is: the Lease is read again, and again after a
+   * Conflict.
+   */
   async #release(): Promise<void> {
-    const current = this.#seen?.lease;
-    if (current === undefined || current.spec?.holderIdentity !== this.#identity) return;
-    const now = microTime(this.#clock.now());
-    const spec = { ...current.spec, holderIdentity: "", leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
     const limit = { limitMs: RELEASE_MS_MAX, what: "Releasing the leader lock" };
     try {
       // The caller's signal is aborted already: this is the last thing we do under it.
-      await withTimeLimit(
-        limit,
-        (signal) => this.#client.update(Lease, { ...current, spec }, signal),
-        new AbortController().signal,
-      );
-      this.#log.info("leader-election.released");
+      const isReleased = await withTimeLimit(limit, (signal) => this.#giveBack(signal), new AbortController().signal);
+      if (isReleased) this.#log.info("leader-election.released");
     } catch (error) {
       this.#log.warn("leader-election.release-failed", { error });
+    }
+  }
+
+  /** false: it is not ours. */
+  async #giveBack(signal: AbortSignal): Promise<boolean> {
+    const current = await this.#look(signal);
+    if (current?.spec?.holderIdentity !== this.#identity) return false;
+    const now = microTime(this.#clock.now());
+    const spec = { ...current.spec, holderIdentity: "", leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
+    try {
+      await this.#client.update(Lease, { ...current, spec }, signal);
+      return true;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return this.#giveBack(signal);
     }
   }
 }
