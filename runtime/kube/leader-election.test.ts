@@ -1,3 +1,4 @@
+import { describe, expect, test } from "@jest/globals";
 import { createFakeClock } from "#test/framework/fake-clock.ts";
 import { eventually } from "#test/framework/eventually.ts";
 import { silentLogger } from "#std/log.ts";
@@ -9,25 +10,33 @@ import { createLeaderElection, LeadershipLostError, type LeaderElection } from "
 const RETRY_MS = 2_000;
 const RENEW_DEADLINE_MS = 10_000;
 
+type Fate = "answered" | "unanswered" | "refused";
+
 /** One Lease, with the resourceVersion checked as kube-apiserver does. */
 function leaseServer(): {
   readonly client: Client;
   readonly stored: () => Lease | undefined;
   /** What happens to a write: it is done and answered, done but the answer is lost with the request, or refused. */
-  fate: (verb: "create" | "update") => "answered" | "unanswered" | "refused";
+  fate: () => Fate;
+  /** Somebody else writes. */
+  touch: () => void;
   reads: number;
 } {
   let stored: Lease | undefined;
   let version = 0;
-  const write = (verb: "create" | "update", lease: Lease, signal: AbortSignal): Promise<Lease> => {
-    const fate = server.fate(verb);
+  const keep = (lease: Lease): Lease => {
+    version += 1;
+    stored = { ...lease, metadata: { ...lease.metadata, resourceVersion: String(version) } };
+    return stored;
+  };
+  const write = (_kind: unknown, lease: Lease, signal: AbortSignal): Promise<Lease> => {
+    const fate = server.fate();
     if (fate === "refused") return Promise.reject(new Error("connect ECONNREFUSED"));
     if (stored !== undefined && lease.metadata.resourceVersion !== stored.metadata.resourceVersion) {
       return Promise.reject(new ApiError({ code: 409, reason: "Conflict", message: "the object has been modified" }));
     }
-    version += 1;
-    stored = { ...lease, metadata: { ...lease.metadata, resourceVersion: String(version) } };
-    if (fate === "answered") return Promise.resolve(stored);
+    const written = keep(lease);
+    if (fate === "answered") return Promise.resolve(written);
     return new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => {
         reject(new Error("The request was aborted"));
@@ -39,13 +48,16 @@ function leaseServer(): {
       server.reads += 1;
       return Promise.resolve(stored);
     },
-    create: (_kind: unknown, lease: Lease, signal: AbortSignal) => write("create", lease, signal),
-    update: (_kind: unknown, lease: Lease, signal: AbortSignal) => write("update", lease, signal),
+    create: write,
+    update: write,
   };
   const server = {
     client: client as unknown as Client,
     stored: () => stored,
-    fate: (): "answered" | "unanswered" | "refused" => "answered",
+    fate: (): Fate => "answered",
+    touch: () => {
+      if (stored !== undefined) keep(stored);
+    },
     reads: 0,
   };
   return server;
@@ -93,11 +105,8 @@ describe("a leader election", () => {
     await eventually("it leads", () => election.isLeader);
     let isFirst = true;
     server.fate = () => {
-      const label = server.stored();
-      if (isFirst && label !== undefined) {
-        isFirst = false;
-        label.metadata.resourceVersion = "other";
-      }
+      if (isFirst) server.touch();
+      isFirst = false;
       return "answered";
     };
     stopping.abort(new Error("Enough"));
