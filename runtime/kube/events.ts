@@ -30,6 +30,8 @@ export interface EventRecorderOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What sets off an Event sets off work too: that goes first, and what is recorded again in this time is sent once. */
+export const EVENT_REST_MS = 1_000;
 /** A busy parent needs Events last: so many go out at once, the others at this rate. */
 export const EVENTS_AT_ONCE_MAX = 50;
 export const EVENTS_PER_SECOND_MAX = 25;
@@ -77,6 +79,7 @@ export function createEventRecorder({
   };
 
   const sendAll = async (): Promise<void> => {
+    await clock.sleep(EVENT_REST_MS, hurry.signal);
     while (pending.size > 0 && !signal.aborted) {
       const waitMs = pace.waitMs();
       if (waitMs > 0) await clock.sleep(waitMs, hurry.signal);

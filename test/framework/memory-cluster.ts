@@ -129,12 +129,16 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
     const expected = preconditionOf({ type: form, body });
     const { uid } = form === "merge" ? ((body as { metadata?: Json }).metadata ?? {}) : {};
     check(stored, { ...(uid === undefined ? {} : { uid }), ...(expected === undefined ? {} : { resourceVersion: expected }) });
-    const { resourceVersion } = stored.object.metadata;
+    const { resourceVersion, generation } = stored.object.metadata;
+    const { spec } = stored.object;
     stored.object =
       form === "merge"
         ? (merged(stored.object, body) as Stored["object"])
         : jsonPatch.applyPatch(structuredClone(stored.object), body as Operation[]).newDocument;
     stored.object.metadata["resourceVersion"] = resourceVersion;
+    if (typeof generation === "number") {
+      stored.object.metadata["generation"] = deepEqual(spec, stored.object["spec"]) ? generation : generation + 1;
+    }
     store(stored, undefined);
     return shown(stored);
   }
@@ -144,6 +148,7 @@ export function createMemoryCluster(kinds: readonly ResourceType[]): MemoryClust
     const id = idOf(object.kind, object.metadata.name);
     if (objects.has(id)) throw failed("AlreadyExists", 409, `${id} already exists`);
     const stored: Stored = { object: fresh(structuredClone(object) as unknown as Stored["object"]), owners: new Map() };
+    stored.object.metadata["generation"] = 1;
     objects.set(id, stored);
     return shown(stored);
   }

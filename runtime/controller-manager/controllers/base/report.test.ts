@@ -28,3 +28,21 @@ test("a template that arrives while the cache still shows the Base without a rep
   expect(parent.object("Description", "web.shop-generic")).toBeDefined();
   expect(found()).toBe("True");
 });
+
+test.each([
+  { overridden: false, order: ["create Base web.shop", "create Description web.shop-generic", "patch Base web.shop"] },
+  // Which overrides were used is known only while it is rendered.
+  { overridden: true, order: ["create Base web.shop", "patch Base web.shop", "create Description web.shop-generic"] },
+])(
+  "that all is well is said when the Description is made, unless overrides are in it: $overridden",
+  async ({ overridden, order }) => {
+    await using fleet = createMemoryFleet();
+    const { parent } = fleet;
+    if (!overridden) parent.remove("Globalization", "louder");
+    await fleet.settle();
+    await fleet.settle();
+    const { status } = parent.object("Base", "web.shop") as unknown as Base;
+    expect(status?.conditions?.map(({ type, status: is }) => `${type}=${is}`)).toEqual(["FeedsResolved=True", "Rendered=True"]);
+    expect(parent.writes().slice(-3)).toEqual(order);
+  },
+);
