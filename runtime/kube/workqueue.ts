@@ -130,7 +130,7 @@ class KeyQueue implements Workqueue {
   async #waitForWork(signal: AbortSignal): Promise<void> {
     using waiting = childController(signal);
     const wake = (): void => {
-      waiting.abort();
+      waiting.abort(WOKEN);
     };
     this.#takers.add(wake);
     const dueAt = this.#delays.earliest();
@@ -146,6 +146,9 @@ class KeyQueue implements Workqueue {
     wake();
   }
 }
+
+/** One for all: an error is made with its stack, and a queue is woken thousands of times a second. */
+const WOKEN = new Error("There is work");
 
 /** Nothing is due: a taker sleeps until it is woken. The number only keeps the timer finite. */
 const IDLE_MS = 3_600_000;

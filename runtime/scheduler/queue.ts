@@ -159,13 +159,16 @@ export class SchedulingQueue {
     const delayMs = Math.min(Math.max(0, dueAt - this.#clock.monotonic()), UNSCHEDULABLE_MAX_MS);
     await Promise.race([promise, this.#clock.sleep(delayMs, timer.signal)]);
     this.#sleepers.delete(wake);
-    timer.abort();
+    timer.abort(WOKEN);
   }
 
   #wake(): void {
     for (const wake of this.#sleepers) wake();
   }
 }
+
+/** One for all: an error is made with its stack. */
+const WOKEN = new Error("There is work");
 
 /** Binary insertion: the list stays in the order in which keys leave. */
 function insert(active: Entry[], entry: Entry): void {

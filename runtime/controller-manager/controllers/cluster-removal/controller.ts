@@ -17,6 +17,7 @@ import {
   type RegistrationInformers,
 } from "#controller-manager/controllers/cluster-registration/informers.ts";
 import { clusterRoleName } from "#controller-manager/controllers/cluster-registration/objects.ts";
+import { by } from "#controller-manager/informers.ts";
 import { writeDeregistered } from "#controller-manager/controllers/cluster-registration/answer.ts";
 import { ClusterRole, ClusterRoleBinding, ConfigMap, Namespace, Role, RoleBinding } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
@@ -33,6 +34,7 @@ import { planRemoval } from "./plan.ts";
 export interface ClusterRemovalDeps {
   readonly client: Client;
   readonly informers: RegistrationInformers & {
+    /** With the index `by.namespace`. */
     readonly managedClusters: Informer<ManagedCluster>;
     readonly bases: Informer<Base>;
     readonly descriptions: Informer<Description>;
@@ -49,8 +51,8 @@ export function clusterRemovalController(deps: ClusterRemovalDeps): Controller {
   const { informers, clock, log, metrics } = deps;
   const inNamespaceOf = ({ metadata }: KubeObject): readonly string[] =>
     informers.managedClusters
-      .list()
-      .filter((cluster) => cluster.metadata.namespace === metadata.namespace && cluster.metadata.deletionTimestamp !== undefined)
+      .byIndex(by.namespace, metadata.namespace ?? "")
+      .filter((cluster) => cluster.metadata.deletionTimestamp !== undefined)
       .map(keyTextOf);
   const grantsOf = (username: string): readonly string[] =>
     informers.grants
