@@ -188,10 +188,9 @@ describe("findTool", () => {
     await expect(failure).rejects.toThrow(/Install Go .*or allow the download,[^]*CLUSTERNET_TOOLS_DIR/);
   });
 
-  test("goes on at once when the release site cannot be reached", async () => {
-    const startedAt = performance.now();
-    await find("etcd", { CLUSTERNET_GITHUB_RELEASES: "http://127.0.0.1:1" }, [fakeGo()]);
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  test("builds it when the release site cannot be reached", async () => {
+    const path = await find("etcd", { CLUSTERNET_GITHUB_RELEASES: "http://127.0.0.1:1" }, [fakeGo()]);
+    expect(execFileSync(path, { encoding: "utf8" })).toBe("built\n");
   });
 });
 

@@ -132,7 +132,8 @@ describe("a hub that is told to end", () => {
     /^clusternet_hub_requests_in_flight 1$/m.test((await health("/metrics")).text);
 
   test("is unready first, finishes what it serves, refuses what is new, and sends agents and watches away", async () => {
-    await restartHub([], { shutdownDelay: 1_000, shutdownTimeout: 20_000 });
+    // A timeout beyond the test's own: whoever waits for it, instead of for what is served, fails.
+    await restartHub([], { shutdownDelay: 1_000, shutdownTimeout: 300_000 });
     const ca = await hubAuthority(bed.parent.admin);
     const straight = { ...asAna, ca };
     await using idle = await connectTo(ca);
@@ -146,7 +147,6 @@ describe("a hub that is told to end", () => {
     const events = (event: string): Record<string, unknown>[] =>
       bed.accessLog.slice(from).filter((line) => line["event"] === event);
 
-    const startedAt = performance.now();
     const stopped = bed.stopHub();
     const unready = { status: 503, text: expect.stringContaining("the hub is shutting down") };
     expect(await health("/readyz")).toMatchObject(unready);
@@ -171,12 +171,9 @@ describe("a hub that is told to end", () => {
     await eventually("the agent has dialled again, and was refused", () =>
       events("tunnel.dial-failed").some(({ error }) => String(error).includes("The hub is shutting down")),
     );
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
-    const finishedAt = performance.now();
     expect(await upload.finish()).toMatchObject({ status: 201, isComplete: true });
+    // Nor for connections on which nobody asks anything.
     await stopped;
-    // Not for connections on which nobody asks anything.
-    expect(performance.now() - finishedAt).toBeLessThan(1_500);
     await bed.startHub();
     await served();
   }, 60_000);

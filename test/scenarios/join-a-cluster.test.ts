@@ -37,14 +37,12 @@ const readyCluster = (child: TestChild): Promise<ManagedCluster> =>
   });
 
 describe("a child that a program announced", () => {
-  test("joins with its bootstrap token, and is Ready with a full status within five seconds", async () => {
+  test("joins with its bootstrap token, and is Ready with a full status", async () => {
     const child = await announceChild(parent, { name: "paris", clusterLabels: { env: "prod" } });
-    const startedAt = performance.now();
     const argv = ["--cluster-reg-name=paris", "--cluster-labels=env=prod"];
     await using agent = await startAgent(parent, { child, home: "paris-agent", argv });
     expect(await agent.joined).toMatchObject({ namespace: "home-of-paris", clusterName: "paris", clusterId: child.clusterId });
     const cluster = await readyCluster(child);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(cluster.metadata.labels).toMatchObject({
       env: "prod",
       [labels.clusterId]: child.clusterId,
