@@ -98,7 +98,7 @@ const seen = (rig: Rig, ...wanted: string[]): Promise<unknown> =>
       expect(rig.changes).toEqual(wanted);
       return true;
     },
-    { timeoutMs: 5_000, intervalMs: 5 },
+    { timeoutMs: 20_000, intervalMs: 5 },
   );
 
 describe("an informer in quiet times", () => {
@@ -317,7 +317,7 @@ describe("an informer survives", () => {
     const rig = await startInformer(steady([]), { watch: { silenceMsMax: 150, backoff: { firstMs: 5, maxMs: 20 } } });
     // Says nothing, and closes nothing.
     await rig.stream();
-    await eventually("it watches again", () => rig.watches().length >= 2, { timeoutMs: 3_000 });
+    await eventually("it watches again", () => rig.watches().length >= 2);
     (await rig.stream()).event("ADDED", configMap({ name: "a", version: 11 }));
     await eventually("the event has come", () => rig.informer.get("ns/a"));
     expect(rig.lists()).toHaveLength(1);

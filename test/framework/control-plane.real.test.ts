@@ -85,9 +85,6 @@ describe("startControlPlane", () => {
     await eventually(
       "the orphan's processes and files are gone",
       () => processesWith(directory).length === 0 && !existsSync(directory),
-      {
-        timeoutMs: 5_000,
-      },
     );
   });
 });
