@@ -20,6 +20,14 @@ const POD_TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   "batch/v1/CronJob": ["spec", "jobTemplate", "spec", "template"],
 };
 
+/** Whether objects of this kind can need anything: others need not be looked at. */
+export function mayNeed({ apiVersion, kind }: Pick<Feed, "apiVersion" | "kind">): boolean {
+  const type = `${apiVersion}/${kind}`;
+  return type === SERVICE_ACCOUNT || type in POD_TEMPLATES;
+}
+
+const SERVICE_ACCOUNT = "v1/ServiceAccount";
+
 /** Every namespace of every cluster has these. */
 const EVERYWHERE = new Set(["ServiceAccount default", "ConfigMap kube-root-ca.crt"]);
 
@@ -46,7 +54,7 @@ interface Reference {
 }
 
 function referencesOf(type: string, object: JsonObject): readonly Reference[] {
-  if (type === "v1/ServiceAccount") return named(object["imagePullSecrets"], "Secret");
+  if (type === SERVICE_ACCOUNT) return named(object["imagePullSecrets"], "Secret");
   const path = POD_TEMPLATES[type];
   const template = path?.reduce<unknown>((value, key) => (isJsonObject(value) ? value[key] : undefined), object);
   const spec = isJsonObject(template) ? template["spec"] : undefined;

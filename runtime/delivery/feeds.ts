@@ -8,9 +8,15 @@ import { isJsonObject, type JsonObject } from "./json.ts";
 
 export type FeedReason = "FeedMissing" | "FeedAmbiguous" | "FeedNotGranted" | "FeedChartNotFound" | "FeedNotVerified";
 
+export interface FoundFeed {
+  readonly feed: Feed;
+  readonly found: true;
+  readonly template: JsonObject;
+  readonly identity: Feed;
+}
+
 export type ResolvedFeed =
-  | { readonly feed: Feed; readonly found: true; readonly template: JsonObject; readonly identity: Feed }
-  | { readonly feed: Feed; readonly found: false; readonly reason: FeedReason; readonly message: string };
+  FoundFeed | { readonly feed: Feed; readonly found: false; readonly reason: FeedReason; readonly message: string };
 
 export interface FeedRules {
   /** Namespace of the Subscription: its own templates need no grant. */

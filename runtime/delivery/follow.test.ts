@@ -3,7 +3,16 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import { feedText, identityOf } from "./feeds.ts";
-import { findDependencies, followedIn, missingText, type Dependencies, type DependencyView } from "./follow.ts";
+import { dependenciesOf } from "./dependencies.ts";
+import {
+  findDependencies,
+  followedIn,
+  missingIn,
+  missingText,
+  type ClusterDependencies,
+  type Dependencies,
+  type DependencyView,
+} from "./follow.ts";
 import type { JsonObject } from "./json.ts";
 
 const a = (kind: string, name: string, content: JsonObject = {}): JsonObject => ({
@@ -22,7 +31,7 @@ const feedOf = (object: JsonObject): Feed => identityOf(object)!;
 const found = (
   feeds: readonly JsonObject[],
   templates: readonly JsonObject[],
-  { mode = "Follow", others = [] }: { readonly mode?: DependencyView["mode"]; readonly others?: readonly string[] } = {},
+  { mode = "Follow", broken = [] }: { readonly mode?: DependencyView["mode"]; readonly broken?: readonly string[] } = {},
 ): Dependencies =>
   findDependencies(feeds.map(feedOf), {
     mode,
@@ -31,15 +40,17 @@ const found = (
       if (template !== undefined) return { feed, found: true, template, identity: feedOf(template) };
       return { feed, found: false, reason: "FeedMissing", message: "there is no Manifest" };
     },
-    isOthers: (feed) => others.includes(feed.name),
+    needsOf: ({ template }) => (broken.includes(feedOf(template).name) ? undefined : dependenciesOf(template)),
   });
+const saying = (dependencies: Dependencies, others: readonly string[] = []): string =>
+  missingText(missingIn([{ name: "paris", dependencies, isOthers: ({ name }) => others.includes(name) }]), 1);
 const texts = (feeds: readonly Feed[]): readonly string[] => feeds.map(feedText);
 
 describe("findDependencies", () => {
   test("takes along what has a template, and what that needs in turn", () => {
-    const { followed, missing } = found([web], [web, settings, account, registry]);
+    const { followed, unfollowed } = found([web], [web, settings, account, registry]);
     expect(texts(followed)).toEqual(["ServiceAccount shop/runner", "ConfigMap shop/settings", "Secret shop/registry"]);
-    expect(missing).toEqual([]);
+    expect(unfollowed).toEqual([]);
   });
 
   test("what is among the feeds is not taken along once more", () => {
@@ -47,24 +58,38 @@ describe("findDependencies", () => {
   });
 
   test("says what has no template: who needs it, what, and what to do", () => {
-    const { followed, missing } = found([web], [web, account, registry]);
-    expect(texts(followed)).toEqual(["ServiceAccount shop/runner", "Secret shop/registry"]);
-    expect(missingText(missing)).toBe(
+    const dependencies = found([web], [web, account, registry]);
+    expect(texts(dependencies.followed)).toEqual(["ServiceAccount shop/runner", "Secret shop/registry"]);
+    expect(saying(dependencies)).toBe(
       "Deployment shop/web needs ConfigMap shop/settings, which has no template on the parent: make one, or mark the reference as optional",
     );
   });
 
   test("Report takes nothing along, and says what could be", () => {
-    const { followed, missing } = found([web], [web, settings], { mode: "Report", others: ["runner"] });
-    expect(followed).toEqual([]);
-    expect(missingText(missing)).toBe(
+    const dependencies = found([web], [web, settings], { mode: "Report" });
+    expect(dependencies.followed).toEqual([]);
+    expect(saying(dependencies, ["runner"])).toBe(
       "Deployment shop/web needs ConfigMap shop/settings, which has a template and is not among the feeds: add it, or set spec.delivery.dependencies to Follow",
     );
   });
 
   test("Ignore does not look", () => {
-    expect(found([web], [web], { mode: "Ignore" })).toEqual({ needed: [], followed: [], missing: [], isComplete: true });
+    expect(found([web], [web], { mode: "Ignore" })).toEqual({ needed: [], followed: [], unfollowed: [], isComplete: true });
   });
+});
+
+test("names the clusters, when not all of them miss it", () => {
+  const dependencies = found([web], [web, account, registry]);
+  const at = (name: string, others: readonly string[] = []): ClusterDependencies => ({
+    name,
+    dependencies,
+    isOthers: (feed) => others.includes(feed.name),
+  });
+  const clusters = [at("paris"), at("tokyo", ["settings"]), at("oslo")];
+  expect(missingText(missingIn(clusters), 3)).toMatch(
+    /needs ConfigMap shop\/settings in 2 of 3 clusters \(paris, oslo\), which has no/,
+  );
+  expect(missingIn([at("tokyo", ["settings"])])).toEqual([]);
 });
 
 describe("followedIn", () => {
@@ -89,6 +114,10 @@ describe("followedIn", () => {
       "ServiceAccount shop/runner",
       "Secret shop/registry",
     ]);
+  });
+
+  test("nothing is let go while its overrides do not apply: what it needs then is not known", () => {
+    expect(kept(found([web], all, { broken: ["web"] }), all)).toHaveLength(3);
   });
 
   test("what another Subscription delivers to the cluster is left to it", () => {

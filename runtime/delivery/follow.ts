@@ -7,17 +7,19 @@
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { DeliveryPolicy } from "#api/apps/v1alpha1/delivery-policy.ts";
 import { shortList } from "#std/short-list.ts";
-import { DEPENDENCY_KINDS, dependenciesOf } from "./dependencies.ts";
-import { feedText, isChartFeed, type ResolvedFeed } from "./feeds.ts";
+import { DEPENDENCY_KINDS } from "./dependencies.ts";
+import { feedText, isChartFeed, type FoundFeed, type ResolvedFeed } from "./feeds.ts";
 
 /** A condition is read by people. */
 const MISSING_SHOWN_MAX = 10;
+const CLUSTERS_SHOWN_MAX = 5;
 
+/** What one cluster gets, or all that get the same. */
 export interface DependencyView {
   readonly mode: NonNullable<DeliveryPolicy["dependencies"]>;
   resolve(feed: Feed): ResolvedFeed;
-  /** Another Subscription delivers it. */
-  isOthers(feed: Feed): boolean;
+  /** What it needs, with the overrides of the cluster; undefined: they do not apply, so nobody can say. */
+  needsOf(found: FoundFeed): readonly Feed[] | undefined;
 }
 
 export interface Missing {
@@ -32,23 +34,29 @@ export interface Dependencies {
   readonly needed: readonly Feed[];
   /** Of these: what is to be taken along. */
   readonly followed: readonly Feed[];
-  readonly missing: readonly Missing[];
-  /** Every feed could be looked at. */
+  /** The others: missing, unless another Subscription delivers them. */
+  readonly unfollowed: readonly Missing[];
+  /** Every feed could be looked at, and all that is taken along. */
   readonly isComplete: boolean;
 }
 
 export function findDependencies(feeds: readonly Feed[], view: DependencyView): Dependencies {
   const { mode } = view;
-  if (mode === "Ignore") return { needed: [], followed: [], missing: [], isComplete: true };
+  if (mode === "Ignore") return { needed: [], followed: [], unfollowed: [], isComplete: true };
   const resolved = feeds.filter((feed) => !isChartFeed(feed)).map((feed) => view.resolve(feed));
   const known = new Set(resolved.map((each) => feedKey(each.found ? each.identity : each.feed)));
   const needed: Feed[] = [];
   const followed: Feed[] = [];
-  const missing: Missing[] = [];
+  const unfollowed: Missing[] = [];
+  let isComplete = true;
   const queue = [...resolved];
   for (let each = queue.shift(); each !== undefined; each = queue.shift()) {
-    if (!each.found) continue;
-    for (const dependency of dependenciesOf(each.template)) {
+    const needs = each.found ? view.needsOf(each) : undefined;
+    if (!each.found || needs === undefined) {
+      isComplete = false;
+      continue;
+    }
+    for (const dependency of needs) {
       if (known.has(feedKey(dependency))) continue;
       known.add(feedKey(dependency));
       needed.push(dependency);
@@ -56,10 +64,10 @@ export function findDependencies(feeds: readonly Feed[], view: DependencyView): 
       if (found.found && mode === "Follow") {
         followed.push(dependency);
         queue.push(found);
-      } else if (!view.isOthers(dependency)) missing.push({ neededBy: each.identity, dependency, advice: adviceOf(found) });
+      } else unfollowed.push({ neededBy: each.identity, dependency, advice: adviceOf(found) });
     }
   }
-  return { needed, followed, missing, isComplete: resolved.every(({ found }) => found) };
+  return { needed, followed, unfollowed, isComplete };
 }
 
 function adviceOf(found: ResolvedFeed): string {
@@ -92,9 +100,38 @@ export function isFollowable({ apiVersion, kind }: Feed): boolean {
   return apiVersion === "v1" && (DEPENDENCY_KINDS as readonly string[]).includes(kind);
 }
 
-export function missingText(missing: readonly Missing[]): string {
-  const texts = missing.map(
-    ({ neededBy, dependency, advice }) => `${feedText(neededBy)} needs ${feedText(dependency)}, which ${advice}`,
-  );
+/** One cluster that the Subscription is bound to. */
+export interface ClusterDependencies {
+  readonly name: string;
+  readonly dependencies: Dependencies;
+  /** Another Subscription delivers it there. */
+  readonly isOthers: (feed: Feed) => boolean;
+}
+
+export interface MissingSomewhere extends Missing {
+  /** Names of the clusters that miss it. */
+  readonly clusters: readonly string[];
+}
+
+export function missingIn(clusters: readonly ClusterDependencies[]): readonly MissingSomewhere[] {
+  const found = new Map<string, Missing & { readonly clusters: string[] }>();
+  for (const { name, dependencies, isOthers } of clusters) {
+    for (const missing of dependencies.unfollowed.filter(({ dependency }) => !isOthers(dependency))) {
+      const key = [feedKey(missing.neededBy), feedKey(missing.dependency)].join(" ");
+      const known = found.get(key) ?? { ...missing, clusters: [] };
+      known.clusters.push(name);
+      found.set(key, known);
+    }
+  }
+  return [...found.values()];
+}
+
+/** `clusterCount`: of the Subscription; what all of them miss needs no names. */
+export function missingText(missing: readonly MissingSomewhere[], clusterCount: number): string {
+  const texts = missing.map(({ neededBy, dependency, advice, clusters }) => {
+    const count = `${String(clusters.length)} of ${String(clusterCount)} clusters`;
+    const where = clusters.length === clusterCount ? "" : ` in ${count} (${shortList(clusters, CLUSTERS_SHOWN_MAX).join(", ")})`;
+    return `${feedText(neededBy)} needs ${feedText(dependency)}${where}, which ${advice}`;
+  });
   return shortList(texts, MISSING_SHOWN_MAX).join("; ");
 }

@@ -9,6 +9,8 @@
 import type { Globalization } from "#api/apps/v1alpha1/globalization.ts";
 import type { Localization } from "#api/apps/v1alpha1/localization.ts";
 import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
+import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
+import { matchesSelector } from "#kube/selector.ts";
 import { applyPatch, type PatchTarget } from "./apply-patch.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
@@ -54,6 +56,23 @@ export interface ChartAndValues {
 export type OverriddenChart = (ChartAndValues & { readonly ok: true; readonly steps: readonly OverrideStep[] }) | Failed;
 
 export type Override = Globalization | Localization;
+
+export interface OverridesView {
+  readonly globalizations: readonly Globalization[];
+  /** Those of the cluster's namespace. */
+  readonly localizations: readonly Localization[];
+  /** The ManagedClusters of the namespace: normally one. */
+  readonly clusters: readonly ManagedCluster[];
+}
+
+/** Globalizations whose affinity selects this cluster, then its Localizations; without those that are going; in order. */
+export function overridesOfCluster({ globalizations, localizations, clusters }: OverridesView): readonly Override[] {
+  const selected = globalizations.filter(
+    ({ spec: { clusterAffinity } }) =>
+      clusterAffinity === undefined || clusters.some(({ metadata }) => matchesSelector(clusterAffinity, metadata.labels)),
+  );
+  return orderOverrides([...selected, ...localizations].filter(({ metadata }) => metadata.deletionTimestamp === undefined));
+}
 
 /** The order in which overrides are applied; total, so that the same overrides always give the same result. */
 export function orderOverrides(overrides: readonly Override[]): readonly Override[] {

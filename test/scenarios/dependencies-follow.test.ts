@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Base } from "#api/apps/v1alpha1/base.ts";
+import { Localization } from "#api/apps/v1alpha1/localization.ts";
 import { Manifest } from "#api/apps/v1alpha1/manifest.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { KubeObject } from "#api/meta.ts";
@@ -88,6 +89,24 @@ test("with Follow it comes along, also a template that is made later", async () 
   await eventually("the credentials", () => inChild("credentials"));
   await says(/^False /);
   await bed.condition("web", "Delivered");
+});
+
+test("what an override names comes along instead, and goes when the override does", async () => {
+  const name = "other";
+  const path = "/spec/template/spec/containers/0/envFrom/0/configMapRef/name";
+  const rename = { name: "rename", type: "JSONPatch" as const, value: JSON.stringify([{ op: "replace", path, value: name }]) };
+  const key = { namespace: "child-1", name: "rename" };
+  const spec = { overridePolicy: "ApplyNow" as const, priority: 500, feed: feedOf(web), overrides: [rename] };
+  const { apiVersion, kind } = Localization;
+  await bed.template(aConfigMap(name, { colour: "green" }));
+  await bed.parent.create(Localization, { apiVersion, kind, metadata: key, spec }, bed.signal);
+  await eventually(
+    "the other settings are there, these are gone",
+    async () => (await inChild(name)) && !(await inChild("settings")),
+  );
+  await bed.parent.delete(Localization, key, {}, bed.signal);
+  await eventually("and the other way round", async () => (await inChild("settings")) && !(await inChild(name)));
+  expect(await missing()).toMatch(/^False /);
 });
 
 test("a template that is taken along is kept, and what uses it is named", async () => {

@@ -13,12 +13,11 @@ import { isChartFeed, type ResolvedFeed } from "#delivery/feeds.ts";
 import { renderCharts, type ChartSpec } from "#delivery/helm/render-charts.ts";
 import { descriptionLabels, descriptionName, helmDescriptionName, partNumberOf } from "#delivery/names.ts";
 import { isOfChart, overrideOutcomes, renderedWith } from "#delivery/override-report.ts";
-import { orderOverrides, type Override } from "#delivery/overrides.ts";
+import { overridesOfCluster, type Override } from "#delivery/overrides.ts";
 import { withPolicy } from "#delivery/policy.ts";
 import { overridesOfFeeds, render, renderTrigger, type RenderProblem } from "#delivery/render.ts";
 import type { NewCondition } from "#kube/conditions.ts";
 import { splitDescribed, type DescribedPart } from "./split-described.ts";
-import { matchesSelector } from "#kube/selector.ts";
 import { canonicalHash, deepEqual } from "#std/canonical-json.ts";
 
 export interface BaseWorld {
@@ -217,19 +216,10 @@ function policyChange(base: Base, { current, trigger }: Half): readonly Descript
   });
 }
 
-/** Globalizations whose affinity selects this cluster, then its Localizations; for these feeds; without those that are going. */
-function overridesFor(
-  base: Base,
-  feeds: readonly ResolvedFeed[],
-  { globalizations, localizations, clusters }: BaseWorld,
-): readonly Override[] {
-  const selected = globalizations.filter(
-    ({ spec: { clusterAffinity } }) =>
-      clusterAffinity === undefined || clusters.some(({ metadata }) => matchesSelector(clusterAffinity, metadata.labels)),
-  );
-  const own = localizations.filter(({ metadata }) => metadata.namespace === base.metadata.namespace);
-  const live = [...selected, ...own].filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  return orderOverrides(overridesOfFeeds(feeds, live));
+/** For these feeds. */
+function overridesFor(base: Base, feeds: readonly ResolvedFeed[], world: BaseWorld): readonly Override[] {
+  const localizations = world.localizations.filter(({ metadata }) => metadata.namespace === base.metadata.namespace);
+  return overridesOfFeeds(feeds, overridesOfCluster({ ...world, localizations }));
 }
 
 /** What is only looked at again is judged by what is in it. */

@@ -1,6 +1,6 @@
 // Scheduled Subscription -> one Base per bound cluster; deleted Subscription -> no Bases, then no finalizer.
 
-import { by } from "#controller-manager/informers.ts";
+import { basesNaming, by, type DeliveryInformers } from "#controller-manager/informers.ts";
 import { changesBeyondStatus, changesLabels } from "#controller-manager/changes.ts";
 import type { DeliveryDeps } from "#controller-manager/deps.ts";
 import type { InterpreterRegistry } from "#controller-manager/interpreters.ts";
@@ -9,12 +9,13 @@ import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { normalEventReasons } from "#api/event-reasons.ts";
 import { annotations, finalizers, labels } from "#api/names.ts";
+import { mayNeed } from "#delivery/dependencies.ts";
 import { manifestFeedKeys } from "#delivery/feeds.ts";
 import { isFollowable } from "#delivery/follow.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import { replicasPathOf } from "#delivery/replica-requirements.ts";
 import type { Client } from "#kube/client.ts";
-import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { after, createController, done, ownKey, source, type Controller, type Result, type Source } from "#kube/controller.ts";
 import { addFinalizer, removeFinalizer } from "#kube/finalizers.ts";
 import type { Change } from "#kube/informer.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
@@ -40,7 +41,7 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
   const deps = { ...options, deletions: new DeletionLog() };
   const dependents = new Dependents();
   const { client, informers, events, log } = deps;
-  const { subscriptions, bases, manifests, managedClusters, feedInventories } = informers;
+  const { subscriptions, bases, managedClusters, feedInventories } = informers;
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Result> {
     const cached = subscriptions.get(key);
@@ -53,7 +54,7 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
       ? cached
       : await addFinalizer(client, { type: Subscription, object: cached, finalizer: finalizers.apps }, signal);
     const own = bases.byIndex(by.subscription, subscription.metadata.uid ?? "");
-    const dependencies = dependenciesOfFeeds(subscription, deps);
+    const dependencies = dependenciesOfFeeds(subscription, { bases: own, deps });
     dependents.note(key, dependencies.needed);
     const planned = planBases(subscription, {
       followed: followedFeeds(subscription, dependencies, deps),
@@ -77,7 +78,7 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
       });
     }
     if (isDeleting && own.length === 0) await finish(subscription, deps, signal);
-    if (!isDeleting) await sayDependencies(subscription, { missing: dependencies.missing, deps }, signal);
+    if (!isDeleting) await sayDependencies(subscription, { dependencies, deps }, signal);
     return actions.length < planned.length ? after(BLOCKED_POLL_MS) : done;
   }
 
@@ -85,29 +86,34 @@ export function subscriptionController(options: SubscriptionDeps): Controller {
     const order = feedInventories.get(key)?.spec.feeds.find((each) => feedKey(each) === feedKey(feed));
     return order?.replicaJsonPath ?? replicasPathOf(feed, deps.interpreters.current());
   };
+  return createController({ ...deps, name: "subscription", sources: sourcesOf(informers, dependents), reconcile });
+}
+
+/** Whatever can change which Bases a Subscription needs, or what is in them. */
+function sourcesOf(informers: DeliveryInformers, dependents: Dependents): readonly Source[] {
+  const { subscriptions, bases, manifests, globalizations, localizations, managedClusters, feedInventories } = informers;
   const ownersOf = ({ metadata }: Base): readonly string[] =>
     subscriptions.byIndex(by.uid, metadata.labels?.[labels.subscriptionUid] ?? "").map(keyTextOf);
   const usersOf = (keys: readonly string[]): readonly string[] => [
     ...keys.flatMap((key) => subscriptions.byIndex(by.feed, key).map(keyTextOf)),
     ...dependents.of(keys),
   ];
-  return createController({
-    ...deps,
-    name: "subscription",
-    sources: [
-      source(subscriptions, (subscription, change) => (changesPlan(change) ? ownKey(subscription) : [])),
-      source(bases, (base, change) =>
-        changesBeyondStatus(change) ? [...ownersOf(base), ...dependents.of(followableKeys(base, change))] : [],
-      ),
-      source(manifests, (manifest, change) => (changesBeyondStatus(change) ? usersOf(manifestFeedKeys(manifest)) : [])),
-      // Somebody else's may say later in which field its replicas are.
-      source(feedInventories, (inventory, change) => (changesBeyondStatus(change) ? ownKey(inventory) : [])),
-      source(managedClusters, (cluster, change) =>
-        changesLabels(change) ? subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf) : [],
-      ),
-    ],
-    reconcile,
-  });
+  const overridden = (feed: Feed): readonly string[] => (mayNeed(feed) ? basesNaming(feed, bases).flatMap(ownersOf) : []);
+  return [
+    source(subscriptions, (subscription, change) => (changesPlan(change) ? ownKey(subscription) : [])),
+    source(bases, (base, change) =>
+      changesBeyondStatus(change) ? [...ownersOf(base), ...dependents.of(followableKeys(base, change))] : [],
+    ),
+    source(manifests, (manifest, change) => (changesBeyondStatus(change) ? usersOf(manifestFeedKeys(manifest)) : [])),
+    // What a workload needs may be named by an override.
+    source(globalizations, ({ spec }, change) => (changesBeyondStatus(change) ? overridden(spec.feed) : [])),
+    source(localizations, ({ spec }, change) => (changesBeyondStatus(change) ? overridden(spec.feed) : [])),
+    // Somebody else's may say later in which field its replicas are.
+    source(feedInventories, (inventory, change) => (changesBeyondStatus(change) ? ownKey(inventory) : [])),
+    source(managedClusters, (cluster, change) =>
+      changesLabels(change) ? subscriptions.byIndex(by.binding, keyTextOf(cluster)).map(keyTextOf) : [],
+    ),
+  ];
 }
 
 async function carryOut(action: BaseAction, { client }: DeliveryDeps, signal: AbortSignal): Promise<void> {
