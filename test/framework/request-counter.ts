@@ -1,7 +1,9 @@
 // Counts the requests that go through a connection, so that a test can say: nothing was written.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Dispatcher } from "undici";
 import type { Connection } from "#kube/connection.ts";
+import { eventually } from "./eventually.ts";
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "other";
 
@@ -67,6 +69,22 @@ export function countRequests(connection: Connection): RequestCounter {
       throw new Error(`Nothing should have been written, but there were ${writes.length} writes:\n${list}`);
     },
   };
+}
+
+/** Statuses are written at most every 500 ms, Events and good news after a second. */
+const QUIET_MS = 2_000;
+
+/** Everything is done and said: nothing was written through any of these for a while. */
+export async function whenSettled(
+  counters: readonly RequestCounter[],
+  options: { readonly except?: readonly string[] } = {},
+): Promise<void> {
+  await eventually("nothing is written any more", async () => {
+    for (const counter of counters) counter.reset();
+    await sleep(QUIET_MS);
+    for (const counter of counters) counter.expectNoWrites(options);
+    return true;
+  });
 }
 
 const METHOD_VERBS: Readonly<Record<string, Verb>> = { POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" };

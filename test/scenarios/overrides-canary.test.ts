@@ -12,6 +12,7 @@ import { ConfigMap, Deployment } from "#kube/builtin-kinds.ts";
 import { realClock } from "#std/clock.ts";
 import { aConfigMap, feedOf, SHOP, startDeliveryBed, type DeliveryBed, type Running } from "#test/framework/delivery-bed.ts";
 import { eventually } from "#test/framework/eventually.ts";
+import { whenSettled } from "#test/framework/request-counter.ts";
 import { kubectlEnvironment, kubectlWith } from "#tools/kubectl.ts";
 import { resolveTool } from "#tools/toolchain.ts";
 
@@ -26,9 +27,6 @@ const example = join(dirname(dirname(import.meta.dirname)), "examples", "02-over
 const plugin = join(dirname(dirname(import.meta.dirname)), "runtime", "cli", "main.ts");
 /** Every controller looks at every object once after a start; that takes a fraction of it. */
 const SETTLED_MS = 2_000;
-
-/** Statuses are written at most every 500 ms. */
-const QUIET_MS = 1_500;
 
 let bed: DeliveryBed;
 let controllerManager: Running;
@@ -214,12 +212,7 @@ test("the example goes to its canary, to everywhere and back, as its README says
 });
 
 test("a settled fleet with overrides is written to by nobody, after a restart too", async () => {
-  await eventually("everything is done and said", async () => {
-    controllerManager.counter.reset();
-    await realClock.sleep(QUIET_MS, bed.signal);
-    controllerManager.counter.expectNoWrites();
-    return true;
-  });
+  await whenSettled([controllerManager.counter]);
   await controllerManager.stop();
   controllerManager = bed.startControllerManager();
   await eventually("it watches", () => Promise.resolve(controllerManager.counter.count({ verb: "watch" }) >= 7));
