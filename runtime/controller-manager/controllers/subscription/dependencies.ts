@@ -44,7 +44,7 @@ export class Dependents {
       others?.delete(key);
       if (others?.size === 0) this.#subscriptions.delete(feed);
     }
-    const keys = needed.map(feedKey);
+    const keys = [...new Set(needed.map(feedKey))];
     if (keys.length === 0) this.#needed.delete(key);
     else this.#needed.set(key, keys);
     for (const feed of keys) this.#subscriptions.set(feed, (this.#subscriptions.get(feed) ?? new Set()).add(key));
