@@ -8,6 +8,7 @@
 import { topologyLabels, type PredictAnswer, type PredictRequest, type TopologyKey } from "#api/proxies/v1alpha1/predictor.ts";
 import { matchesNodeSelector, matchesNodeTerms } from "#kube/node-selector.ts";
 import { untolerated } from "#kube/tolerations.ts";
+import { compareText } from "#std/compare-text.ts";
 import { amountsOf, INT32_MAX, leastOf, wholes, type Amounts, type Room } from "./amounts.ts";
 import { areFree, keyOf } from "./host-ports.ts";
 import { affinityRules, type AffinityRules, type PlacedPods } from "./pod-affinity.ts";
@@ -80,7 +81,7 @@ export function capacityOf(cluster: ClusterRoom, request: PredictRequest): Predi
   return {
     replicas: { default: total },
     ...(topology.length === 0 ? {} : { topology: Object.fromEntries(topology) }),
-    ...(unfit.size === 0 ? {} : { unfit: Object.fromEntries([...unfit].toSorted(([a], [b]) => (a < b ? -1 : 1))) }),
+    ...(unfit.size === 0 ? {} : { unfit: Object.fromEntries([...unfit].toSorted(([a], [b]) => compareText(a, b))) }),
   };
 }
 
@@ -172,8 +173,8 @@ function byPlace(
 ): Record<string, number> {
   const places = Map.groupBy(parts, ({ node }) => node.labels[topologyLabels[key]]);
   const counted = [...places].flatMap(([place, nodes]) => (place === undefined ? [] : [[place, bounded(nodes)] as const]));
-  const most = counted.toSorted(([a, left], [b, right]) => right - left || (a < b ? -1 : 1)).slice(0, PLACES_MAX);
-  return Object.fromEntries(most.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const most = counted.toSorted(([a, left], [b, right]) => right - left || compareText(a, b)).slice(0, PLACES_MAX);
+  return Object.fromEntries(most.toSorted(([a], [b]) => compareText(a, b)));
 }
 
 function smaller(a: bigint, b: bigint): bigint {

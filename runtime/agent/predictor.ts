@@ -3,6 +3,7 @@
 import { PredictRequest, predictorPaths, type UnscheduledAnswer, type UnscheduledFeed } from "#api/proxies/v1alpha1/predictor.ts";
 import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import { statusOf, type StatusReason } from "#api/status.ts";
+import { compareText } from "#std/compare-text.ts";
 import { capacityOf, type ClusterRoom } from "./capacity.ts";
 import type { CountedPod } from "./counted-pod.ts";
 
@@ -96,7 +97,7 @@ function unscheduled({ room, delivered }: PredictorSources): UnscheduledAnswer {
       ...(message === undefined ? {} : { message }),
     });
   }
-  const sorted = [...counted].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, feed]) => feed);
+  const sorted = [...counted].toSorted(([a], [b]) => compareText(a, b)).map(([, feed]) => feed);
   return { replicas: { default: sorted.reduce((sum, feed) => sum + feed.unscheduled, 0) }, feeds: sorted };
 }
 

@@ -8,6 +8,7 @@ import type { Discovery } from "#kube/discovery.ts";
 import { isConflict } from "#kube/errors.ts";
 import { keyOf } from "#kube/object.ts";
 import type { Clock } from "#std/clock.ts";
+import { compareText } from "#std/compare-text.ts";
 import type { AppliedMemory } from "./applied-memory.ts";
 import { autoscaledPaths, ignoredPaths, withLiveValues, withoutPaths, type IgnoreRule } from "./ignored-fields.ts";
 import { fieldManagerOf, ownerText, parseOwner } from "./names.ts";
@@ -171,6 +172,6 @@ export function lastManager({ metadata }: KubeObject, except = ""): string {
     readonly managedFields?: readonly { manager?: string; time?: string; subresource?: string }[];
   };
   const others = managedFields.filter(({ manager, subresource = "" }) => manager !== except && subresource !== "status");
-  const newest = others.toSorted((a, b) => (a.time ?? "").localeCompare(b.time ?? "")).at(-1);
+  const newest = others.toSorted((a, b) => compareText(a.time ?? "", b.time ?? "")).at(-1);
   return newest?.manager ?? "somebody";
 }

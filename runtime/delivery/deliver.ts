@@ -13,11 +13,11 @@ import type { Description, InventoryEntry } from "#api/apps/v1alpha1/description
 import { feedKey } from "#api/apps/v1alpha1/feed.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
-import { isConditionTrue } from "#kube/conditions.ts";
 import { keyOf } from "#kube/object.ts";
 import { inParallel } from "#std/in-parallel.ts";
 import { applyObject, type ChildOptions, type Outcome } from "./apply-object.ts";
 import type { Delivery, Removal } from "./description-status.ts";
+import { isEstablishedInTime } from "./established.ts";
 import { ignoreRules } from "./ignored-fields.ts";
 import { isJsonObject } from "./json.ts";
 import { claimsOf, recordedByOthers } from "./parts.ts";
@@ -31,7 +31,6 @@ const OBJECTS_AT_A_TIME = 8;
 
 /** How long a new CustomResourceDefinition may take until its objects can be created. */
 const ESTABLISH_WAIT_MS = 10_000;
-const ESTABLISH_POLL_MS = 100;
 
 export interface PartOptions extends ChildOptions {
   /** The other Descriptions of the same Base, as far as they are known. */
@@ -154,21 +153,12 @@ async function waitForDefinitions(
   { child, clock }: ChildOptions,
   signal: AbortSignal,
 ): Promise<readonly Outcome[]> {
-  const deadline = clock.monotonic() + ESTABLISH_WAIT_MS;
   const late: Outcome[] = [];
   for (const definition of items.filter(({ kind }) => kind === CustomResourceDefinition.kind)) {
-    for (;;) {
-      const live = await child.get(CustomResourceDefinition, keyOf(definition), signal).catch(() => undefined);
-      if (isConditionTrue(live?.status?.conditions, "Established")) break;
-      signal.throwIfAborted();
-      if (clock.monotonic() > deadline) {
-        const entry = entryOf(definition);
-        const message = `is not established after ${String(ESTABLISH_WAIT_MS)} ms`;
-        late.push({ entry, problem: { object: entry, reason: "Failed", message } });
-        break;
-      }
-      await clock.sleep(ESTABLISH_POLL_MS, signal);
-    }
+    if (await isEstablishedInTime(keyOf(definition), { child, clock, limitMs: ESTABLISH_WAIT_MS }, signal)) continue;
+    const entry = entryOf(definition);
+    const message = `is not established after ${String(ESTABLISH_WAIT_MS)} ms`;
+    late.push({ entry, problem: { object: entry, reason: "Failed", message } });
   }
   return late;
 }

@@ -14,6 +14,7 @@
 // The first health rule that holds decides; when none does, the object is on its way.
 
 import * as z from "zod";
+import { compareText } from "#std/compare-text.ts";
 import type { Health } from "./health.ts";
 import { healthStates } from "./health.ts";
 import { isJsonObject } from "./json.ts";
@@ -53,7 +54,7 @@ export interface ParsedInterpreters {
 export function parseInterpreters(data: Readonly<Record<string, string>>): ParsedInterpreters {
   const interpreters = new Map<string, Interpreter>();
   const problems: string[] = [];
-  for (const [key, text] of Object.entries(data).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [key, text] of Object.entries(data).toSorted(([a], [b]) => compareText(a, b))) {
     const result = parseOne(text);
     if (typeof result === "string") problems.push(`${key}: ${result}`);
     else if (interpreters.has(kindKey(result))) problems.push(`${key}: ${kindKey(result)} is registered twice`);

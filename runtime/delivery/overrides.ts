@@ -11,6 +11,7 @@ import type { Localization } from "#api/apps/v1alpha1/localization.ts";
 import type { OverrideConfig } from "#api/apps/v1alpha1/override.ts";
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import { matchesSelector } from "#kube/selector.ts";
+import { compareText } from "#std/compare-text.ts";
 import { applyPatch, type PatchTarget } from "./apply-patch.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
@@ -169,8 +170,4 @@ const SYSTEM_METADATA = new Set([
 
 function stage({ kind }: Override): number {
   return kind === "Globalization" ? 0 : 1;
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -5,6 +5,7 @@
 import type { Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { FeedInventory } from "#api/apps/v1alpha1/feed-inventory.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { compareText } from "#std/compare-text.ts";
 import { formatBinary, formatDecimal, nanoUnits } from "#std/quantity.ts";
 import { identityOf } from "./feeds.ts";
 import { at, interpreterOf, type Interpreters } from "./interpreters.ts";
@@ -174,7 +175,7 @@ function sumOf(pod: JsonObject, which: "requests" | "limits"): Partial<Record<"r
 }
 
 function textsOf(amounts: Amounts): Record<string, string> {
-  const texts = [...amounts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, amount]) => [name, formatted(name, amount)]);
+  const texts = [...amounts].toSorted(([a], [b]) => compareText(a, b)).map(([name, amount]) => [name, formatted(name, amount)]);
   return Object.fromEntries(texts) as Record<string, string>;
 }
 

@@ -4,6 +4,7 @@ import { feedKey, type Feed } from "#api/apps/v1alpha1/feed.ts";
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import type { PredictAnswer, PredictRequest } from "#api/proxies/v1alpha1/predictor.ts";
 import { canonicalJson } from "#std/canonical-json.ts";
+import { compareText } from "#std/compare-text.ts";
 import type { CapacityAnswer } from "./capacity.ts";
 import type { FeedNeed } from "./plugin.ts";
 
@@ -54,7 +55,7 @@ const REASONS_KEPT_MAX = 10;
 const REASON_LENGTH_MAX = 100;
 
 function mostOf(unfit: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
-  const sorted = Object.entries(unfit).toSorted(([a, left], [b, right]) => right - left || (a < b ? -1 : 1));
+  const sorted = Object.entries(unfit).toSorted(([a, left], [b, right]) => right - left || compareText(a, b));
   return Object.fromEntries(
     sorted.slice(0, REASONS_KEPT_MAX).map(([reason, nodes]) => [reason.slice(0, REASON_LENGTH_MAX), nodes] as const),
   );

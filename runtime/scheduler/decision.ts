@@ -1,5 +1,6 @@
 // Decision: which clusters a Subscription is bound to, and for every cluster why or why not. Data; pure.
 
+import { compareText } from "#std/compare-text.ts";
 import type { FailoverReport } from "./failover/report.ts";
 import type { RebalanceReport } from "./rebalance/report.ts";
 import type { PreemptionReport } from "./preempt/room.ts";
@@ -113,7 +114,7 @@ export function unavailableText(verdicts: readonly ClusterVerdict[]): string {
   for (const { verdict } of verdicts)
     if (verdict.type === "reject") counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1);
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const shown = [...counts].toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, REASONS_SHOWN_MAX);
+  const shown = [...counts].toSorted((a, b) => b[1] - a[1] || compareText(a[0], b[0])).slice(0, REASONS_SHOWN_MAX);
   const texts = shown.map(([reason, count]) => `${String(count)} ${reason.replace(/^it /, "")}`).toSorted();
   const hidden = counts.size - shown.length;
   const reasons = hidden === 0 ? texts : [...texts, `and ${String(hidden)} more reasons`];

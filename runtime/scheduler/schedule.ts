@@ -8,6 +8,7 @@
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { matcherOf } from "#kube/selector.ts";
+import { compareText } from "#std/compare-text.ts";
 import { noCapacities, type Capacities } from "./capacity.ts";
 import { refused, type BoundDecision, type ClusterVerdict, type Decision, type Verdict } from "./decision.ts";
 import { withEnough } from "./enough-clusters.ts";
@@ -201,7 +202,7 @@ function goneFrom(cluster: string): Judged {
 }
 
 function byCluster({ said: a }: Judged, { said: b }: Judged): number {
-  return a.cluster < b.cluster ? -1 : 1;
+  return compareText(a.cluster, b.cluster);
 }
 
 type Assigned = Extract<Assignment, { type: "assigned" }>;

@@ -1,5 +1,6 @@
 // How good is each candidate? Every plugin's scores are brought to 0..100, weighted and added. Pure.
 
+import { compareText } from "#std/compare-text.ts";
 import type { ClusterScore } from "./decision.ts";
 import type { Candidate, SubscriptionInput } from "./plugin.ts";
 import type { PluginAt, Profile } from "./profile.ts";
@@ -76,5 +77,5 @@ function clamp(score: number): number {
 }
 
 function bestFirst(a: ClusterScore, b: ClusterScore): number {
-  return b.total - a.total || (a.cluster < b.cluster ? -1 : 1);
+  return b.total - a.total || compareText(a.cluster, b.cluster);
 }

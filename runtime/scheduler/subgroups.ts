@@ -6,6 +6,7 @@
 // (SUB-4) Of those that may come, the best by score come first, ties by key.
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
+import { compareText } from "#std/compare-text.ts";
 import type { Problem } from "./decision.ts";
 import type { Candidate } from "./plugin.ts";
 
@@ -76,7 +77,7 @@ function place(candidate: Candidate, placing: Placing): boolean {
 }
 
 function preferredFirst(a: Candidate, b: Candidate): number {
-  return rank(a) - rank(b) || b.score - a.score || (a.cluster.key < b.cluster.key ? -1 : 1);
+  return rank(a) - rank(b) || b.score - a.score || compareText(a.cluster.key, b.cluster.key);
 }
 
 function rank({ wasBound, unfit }: Candidate): number {

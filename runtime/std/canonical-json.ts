@@ -1,6 +1,7 @@
 // Key-sorted JSON and its hash: two equal values always give the same text. Pure.
 
 import { createHash } from "node:crypto";
+import { compareText } from "./compare-text.ts";
 
 /** JSON with object keys sorted at every depth; `undefined` members are left out, as JSON.stringify does. */
 export function canonicalJson(value: unknown): string {
@@ -56,5 +57,5 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 }
 
 function sorted(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compareText(a, b)));
 }

@@ -1,6 +1,7 @@
 // docs/reference/metrics.md and log-events.md: every metric and every log event, as the code names them.
 
 import ts from "typescript";
+import { compareText } from "#std/compare-text.ts";
 import { code, GENERATED_MARKDOWN, table } from "./markdown.ts";
 import { descendants, property, readSources, textProperty, type Source } from "./sources.ts";
 
@@ -88,5 +89,5 @@ function methodName({ expression }: ts.CallExpression): string | undefined {
 }
 
 function sorted(rows: readonly string[][]): readonly string[][] {
-  return rows.toSorted(([a = ""], [b = ""]) => (a < b ? -1 : a > b ? 1 : 0));
+  return rows.toSorted(([a = ""], [b = ""]) => compareText(a, b));
 }

@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
 import { CustomResourceDefinition } from "#kube/builtin-kinds.ts";
 import type { Client } from "#kube/client.ts";
-import { isConditionTrue } from "#kube/conditions.ts";
 import { isAlreadyExists, isConflict } from "#kube/errors.ts";
 import type { Clock } from "#std/clock.ts";
+import { isEstablishedInTime } from "#delivery/established.ts";
 import { isJsonObject } from "#delivery/json.ts";
 import { definitionFiles, isOfSubchart } from "./charts/archive.ts";
 import { HelmError } from "./helm-session.ts";
@@ -17,7 +17,6 @@ import { HelmError } from "./helm-session.ts";
 /** Somebody else writes it at the same time, its own controllers for example. */
 const ATTEMPTS_MAX = 5;
 const ESTABLISH_MS_MAX = 30_000;
-const ESTABLISH_POLL_MS = 200;
 
 export interface ReplaceOptions {
   readonly chartPath: string;
@@ -33,7 +32,10 @@ export async function replaceDefinitions({ chartPath, child, clock }: ReplaceOpt
   for (const { each, file } of definitions) {
     if (await putDefinition(each, { child, mayMake: !isOfSubchart(file) }, signal)) made.push(each.metadata.name);
   }
-  for (const name of made) await established(name, { child, clock }, signal);
+  for (const name of made) {
+    if (await isEstablishedInTime({ name }, { child, clock, limitMs: ESTABLISH_MS_MAX }, signal)) continue;
+    throw new HelmError(`CustomResourceDefinition ${name} is not established after ${String(ESTABLISH_MS_MAX)} ms`);
+  }
 }
 
 function definitionsIn(text: string, path: string): readonly CustomResourceDefinition[] {
@@ -82,22 +84,4 @@ function replaced(live: CustomResourceDefinition, { spec, metadata }: CustomReso
     },
     spec,
   };
-}
-
-/** Before that the chart's own objects of the new kind would be refused. */
-async function established(
-  name: string,
-  { child, clock }: Pick<ReplaceOptions, "child" | "clock">,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = clock.monotonic() + ESTABLISH_MS_MAX;
-  for (;;) {
-    const live = await child.get(CustomResourceDefinition, { name }, signal);
-    if (isConditionTrue(live?.status?.conditions, "Established")) return;
-    signal.throwIfAborted();
-    if (clock.monotonic() > deadline) {
-      throw new HelmError(`CustomResourceDefinition ${name} is not established after ${String(ESTABLISH_MS_MAX)} ms`);
-    }
-    await clock.sleep(ESTABLISH_POLL_MS, signal);
-  }
 }

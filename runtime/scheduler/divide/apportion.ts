@@ -5,6 +5,7 @@
 // (APP-3) Who is rounded up: who has that many already, so that as little as possible moves; then the largest remainder; then by key.
 // (APP-4) Exact for every int32: products are not rounded.
 
+import { compareText } from "#std/compare-text.ts";
 import { inOrder } from "#std/in-order.ts";
 
 export interface Part {
@@ -95,7 +96,7 @@ function roundedQuotas(total: number, free: readonly number[], parts: readonly P
 }
 
 function whoIsRoundedUp(a: Fraction, b: Fraction): number {
-  return Number(b.hasMore) - Number(a.hasMore) || b.remainder - a.remainder || (a.key < b.key ? -1 : 1);
+  return Number(b.hasMore) - Number(a.hasMore) || b.remainder - a.remainder || compareText(a.key, b.key);
 }
 
 /** total × weight ÷ all. */

@@ -1,6 +1,7 @@
 // Which clusters a Subscription may use when maxClusters says how many. Pure.
 
 import type { Candidate } from "#scheduler/plugin.ts";
+import { compareText } from "#std/compare-text.ts";
 import { inOrder } from "#std/in-order.ts";
 
 /** A candidate, and what all of the Subscription's feeds have and could have there. */
@@ -33,6 +34,6 @@ function byUse(a: Choice, b: Choice): number {
     Number(b.room > 0) - Number(a.room > 0) ||
     b.candidate.score - a.candidate.score ||
     b.room - a.room ||
-    (a.candidate.cluster.key < b.candidate.cluster.key ? -1 : 1)
+    compareText(a.candidate.cluster.key, b.candidate.cluster.key)
   );
 }

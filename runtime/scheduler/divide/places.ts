@@ -1,5 +1,7 @@
 // A cluster as one feed sees it when replicas are placed by capacity. Pure.
 
+import { compareText } from "#std/compare-text.ts";
+
 export interface Place {
   readonly key: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -29,5 +31,5 @@ export interface Placing {
 
 /** Best first: the score, then who has most already, then who has most room, then by key. */
 export function byRank(a: Place, b: Place): number {
-  return b.score - a.score || b.now - a.now || b.room - a.room || (a.key < b.key ? -1 : 1);
+  return b.score - a.score || b.now - a.now || b.room - a.room || compareText(a.key, b.key);
 }

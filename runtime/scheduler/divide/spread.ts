@@ -1,5 +1,6 @@
 // The places (region, zone, provider …) that topologySpreadConstraints tell clusters apart by, and how many replicas each has. Pure.
 
+import { compareText } from "#std/compare-text.ts";
 import { shortList } from "#std/short-list.ts";
 import type { Constraint, Place } from "./places.ts";
 
@@ -178,5 +179,5 @@ export function emptiest(a: Cell, b: Cell, counts: readonly Counts[]): number {
 }
 
 export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a, b);
 }

@@ -6,6 +6,7 @@ import { taints } from "#api/names.ts";
 import { rfc3339 } from "#kube/conditions.ts";
 import { tolerates } from "#kube/tolerations.ts";
 import type { Cluster } from "#scheduler/snapshot.ts";
+import { compareText } from "#std/compare-text.ts";
 import { failoverOf } from "./settings.ts";
 
 export type Due =
@@ -25,7 +26,7 @@ export interface DueOptions {
 export function dueOf(subscription: Subscription, cluster: Cluster, { now, notBefore }: DueOptions): Due {
   const bad = cluster.taints.filter(({ effect }) => effect === "NoExecute");
   const ends = bad.map((taint) => ({ taint, until: toleratedUntil(subscription, taint, notBefore) }));
-  const [first] = ends.toSorted((a, b) => a.until - b.until || (a.taint.key < b.taint.key ? -1 : 1));
+  const [first] = ends.toSorted((a, b) => a.until - b.until || compareText(a.taint.key, b.taint.key));
   if (first === undefined) return { type: "works" };
   const name = nameOf(first.taint);
   if (first.until <= now) return { type: "due", reason: `taint ${name} is there since ${first.taint.timeAdded ?? "?"}` };

@@ -21,6 +21,7 @@ import { noCapacities } from "#scheduler/capacity.ts";
 import type { BoundDecision, ClusterVerdict, Decision } from "#scheduler/decision.ts";
 import { schedule, type ScheduleInput } from "#scheduler/schedule.ts";
 import type { Cluster } from "#scheduler/snapshot.ts";
+import { compareText } from "#std/compare-text.ts";
 import { shortList } from "#std/short-list.ts";
 import { whyNotAvailable } from "./available.ts";
 import { dueOf, isRecovered } from "./due.ts";
@@ -242,7 +243,7 @@ function conclude(state: Begun, context: Context): Decision {
   const ended = concluded.filter(({ ended: why }) => why !== undefined);
   const times = [...state.lookAgainAt, ...concluded.flatMap(({ until }) => until ?? [])];
   const report: FailoverReport = {
-    moves: concluded.flatMap(({ move, isOver }) => (isOver ? [] : [move])).toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1)),
+    moves: concluded.flatMap(({ move, isOver }) => (isOver ? [] : [move])).toSorted((a, b) => compareText(a.cluster, b.cluster)),
     notes: state.notes,
     unbound: ended.map(({ move }) => move.cluster),
     started: state.started,
@@ -351,5 +352,5 @@ function event(reason: FailoverEvent["reason"], message: string): FailoverEvent 
 }
 
 function byCluster(a: ClusterVerdict, b: ClusterVerdict): number {
-  return a.cluster < b.cluster ? -1 : 1;
+  return compareText(a.cluster, b.cluster);
 }

@@ -3,6 +3,7 @@
 // (COV-1) The lowest priorities first: a higher one gives only what all lower ones together cannot.
 // (COV-2) Then as few Subscriptions, and of those as few replicas as it needs: not one replica more.
 
+import { compareText } from "#std/compare-text.ts";
 import { freedBy, minus, plus, times, wholesOf, type Amounts } from "./amounts.ts";
 import type { Giver, Giving } from "./room.ts";
 
@@ -11,7 +12,7 @@ export function byGiver(a: Giver, b: Giver): number {
   const order = (one: Giver): readonly string[] => [one.subscription, one.cluster, one.feed];
   const [left, right] = [order(a), order(b)];
   const index = left.findIndex((text, at) => text !== right[at]);
-  return a.priority - b.priority || (index === -1 ? 0 : (left[index] ?? "") < (right[index] ?? "") ? -1 : 1);
+  return a.priority - b.priority || (index === -1 ? 0 : compareText(left[index] ?? "", right[index] ?? ""));
 }
 
 /** undefined: all of them together do not free so much. */

@@ -14,6 +14,7 @@ import type { BoundDecision, Decision } from "#scheduler/decision.ts";
 import { previousOf } from "#scheduler/divide/divided.ts";
 import { SharedRoom } from "#scheduler/divide/shared-room.ts";
 import type { FeedNeed } from "#scheduler/plugin.ts";
+import { compareText } from "#std/compare-text.ts";
 import { mayStandInFor, minus, needOf, plus, times, wholesOf, freedBy, type Amounts } from "./amounts.ts";
 import { byGiver, cover, freed } from "./cover.ts";
 import type { Claim, Giver, Giving, Plan } from "./room.ts";
@@ -147,7 +148,7 @@ class Search {
     const givings = [...this.#given].map(([giver, replicas]) => ({ giver, replicas }));
     return {
       type: "plan",
-      claims: [...this.#claims.values()].toSorted((a, b) => (wayOf(a.cluster, a.feed) < wayOf(b.cluster, b.feed) ? -1 : 1)),
+      claims: [...this.#claims.values()].toSorted((a, b) => compareText(wayOf(a.cluster, a.feed), wayOf(b.cluster, b.feed))),
       givings: givings.toSorted((a, b) => byGiver(a.giver, b.giver)),
       isLimited: this.#isLimited,
     };

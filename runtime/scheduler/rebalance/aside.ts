@@ -7,6 +7,7 @@ import type { BoundDecision, Decision } from "#scheduler/decision.ts";
 import { previousOf } from "#scheduler/divide/divided.ts";
 import { scheduleWithFailover, type FailoverInput } from "#scheduler/failover/plan.ts";
 import { snapshotWithout, subscriptionWithout, withKept } from "#scheduler/failover/without.ts";
+import { compareText } from "#std/compare-text.ts";
 import { isByWeight, withPlacesTaken, withSharesHeld } from "./by-weight.ts";
 
 /** Begun for this version of the Subscription, and still bound, there and selected. */
@@ -67,6 +68,6 @@ function beside(decision: BoundDecision, aside: readonly string[], subscription:
     cluster,
     verdict: { type: "keep", reason: "stays bound until its replacement is Available" } as const,
   }));
-  const verdicts = [...decision.verdicts, ...kept].toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1));
+  const verdicts = [...decision.verdicts, ...kept].toSorted((a, b) => compareText(a.cluster, b.cluster));
   return { ...withKept(decision, aside, subscription), verdicts };
 }

@@ -13,6 +13,7 @@ import { isAvailableIn } from "#scheduler/failover/available.ts";
 import { snapshotWithout } from "#scheduler/failover/without.ts";
 import { schedule, type ScheduleInput } from "#scheduler/schedule.ts";
 import type { FeedNeed } from "#scheduler/plugin.ts";
+import { compareText } from "#std/compare-text.ts";
 import { whyBetter, type Seat } from "./quality.ts";
 import type { RebalanceSettings } from "./settings.ts";
 import { isFit } from "./standing.ts";
@@ -189,7 +190,7 @@ function betterBy(subscription: Subscription, feed: string, input: JudgeInput): 
 /** Who has too many gives to who has too few, both ascending by key. */
 function movesBetween(feed: string, target: Target, previous: Previous): readonly RebalanceMove[] {
   const changes = [...target].map(([key, replicas]) => ({ key, change: replicas - previous(feed, key) }));
-  const ordered = changes.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const ordered = changes.toSorted((a, b) => compareText(a.key, b.key));
   const takers = ordered.filter(({ change }) => change > 0).map(({ key, change }) => ({ key, left: change }));
   return ordered
     .filter(({ change }) => change < 0)

@@ -12,6 +12,7 @@ import { noCapacities } from "#scheduler/capacity.ts";
 import { subscriptionWithout, snapshotWithout } from "#scheduler/failover/without.ts";
 import { schedule } from "#scheduler/schedule.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
+import { compareText } from "#std/compare-text.ts";
 import { betterDivision, type PlanInput } from "./division.ts";
 import { isByWeight, isLike, movesOf } from "./by-weight.ts";
 import { isBetterScore } from "./quality.ts";
@@ -110,7 +111,7 @@ function replacementsFor(subscription: Subscription, input: PlanInput): Replacin
   const scores = new Map(input.base.scores?.map(({ cluster, total }) => [cluster, total]));
   const candidates = bound
     .filter((key) => isFit(subscription, { key, ...input }) && !replacements.some(({ from, to }) => key === from || key === to))
-    .toSorted((a, b) => (scores.get(a) ?? 0) - (scores.get(b) ?? 0) || (a < b ? -1 : 1));
+    .toSorted((a, b) => (scores.get(a) ?? 0) - (scores.get(b) ?? 0) || compareText(a, b));
   for (const from of candidates.slice(0, MOVES_MAX)) {
     const to = whoComes([...replacements, { from }], subscription, input).filter(
       (key) => !replacements.some((each) => each.to === key),

@@ -2,6 +2,7 @@
 
 import type { Subscription } from "#api/apps/v1alpha1/subscription.ts";
 import { sum } from "#scheduler/divide/apportion.ts";
+import { compareText } from "#std/compare-text.ts";
 
 type DynamicDividing = NonNullable<NonNullable<Subscription["spec"]["dividingScheduling"]>["dynamicDividing"]>;
 
@@ -56,7 +57,7 @@ function unevenness(seats: readonly Seat[], { topologySpreadConstraints = [] }: 
     }
     const lowest = counts.size < minDomains ? 0 : Math.min(...counts.values());
     const excess = counts.size === 0 ? 0 : Math.max(0, Math.max(...counts.values()) - lowest - Math.max(1, maxSkew));
-    const told = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([domain, count]) => `${domain} ${String(count)}`);
+    const told = [...counts].toSorted(([a], [b]) => compareText(a, b)).map(([domain, count]) => `${domain} ${String(count)}`);
     return { value: excess, text: `${topologyKey} ${told.join(", ")} (maxSkew ${String(maxSkew)})` };
   });
 }

@@ -13,6 +13,7 @@ import { after, createController, done, source, type Controller, type Result } f
 import { addFinalizer } from "#kube/finalizers.ts";
 import type { Change } from "#kube/informer.ts";
 import { deepEqual } from "#std/canonical-json.ts";
+import { compareText } from "#std/compare-text.ts";
 import { toError } from "#std/errors.ts";
 import { keyFingerprint } from "#std/sealed-text.ts";
 import { approveChild } from "./approve.ts";
@@ -181,6 +182,6 @@ function isHeartbeat(change: Change<ManagedCluster>): boolean {
 }
 
 function oldestFirst(a: ClusterRegistrationRequest, b: ClusterRegistrationRequest): number {
-  const order = (a.metadata.creationTimestamp ?? "").localeCompare(b.metadata.creationTimestamp ?? "");
-  return order === 0 ? a.metadata.name.localeCompare(b.metadata.name) : order;
+  const [aMade = "", bMade = ""] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
+  return compareText(aMade, bMade) || compareText(a.metadata.name, b.metadata.name);
 }

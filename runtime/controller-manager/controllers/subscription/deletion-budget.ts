@@ -17,6 +17,7 @@ import { annotations, conditionTypes } from "#api/names.ts";
 import { policyOf } from "#delivery/policy.ts";
 import { findCondition } from "#kube/conditions.ts";
 import { canonicalHash } from "#std/canonical-json.ts";
+import { compareText } from "#std/compare-text.ts";
 import type { BaseAction } from "./plan.ts";
 
 /** Nobody is asked about so few, whatever their share: small fleets change like that every day. */
@@ -137,7 +138,7 @@ function nameOf(doomed: readonly Doomed[]): string {
 }
 
 function byText(a: unknown, b: unknown): number {
-  return JSON.stringify(a).localeCompare(JSON.stringify(b));
+  return compareText(JSON.stringify(a), JSON.stringify(b));
 }
 
 export function sizeOfBases(bases: readonly Base[]): number {

@@ -1,6 +1,7 @@
 // The files of a packed chart (a gzipped tar), as far as we read them: its own and those of the charts that it brings along. Pure.
 
 import { gunzipSync } from "node:zlib";
+import { compareText } from "#std/compare-text.ts";
 import { ChartError } from "./chart-error.ts";
 
 /** helm refuses larger ones, too. */
@@ -17,7 +18,7 @@ export interface ChartFile {
 
 /** The files in `crds/`, of the chart and of those in its `charts/`, packed or not; by path. */
 export function definitionFiles(archive: Buffer): readonly ChartFile[] {
-  return filesBelow(archive, { prefix: "", depth: 0 }).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  return filesBelow(archive, { prefix: "", depth: 0 }).toSorted((a, b) => compareText(a.path, b.path));
 }
 
 export function isOfSubchart({ path }: ChartFile): boolean {

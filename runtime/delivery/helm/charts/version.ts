@@ -1,5 +1,7 @@
 // Which of a chart's versions is meant: exactly one, the newest, or the newest in a range. Semantic Versioning 2.0.0. Pure.
 
+import { compareText } from "#std/compare-text.ts";
+
 interface Version {
   readonly numbers: readonly [number, number, number];
   /** Empty: a release. */
@@ -125,5 +127,5 @@ function compareIdentifiers(a: string, b: string): number {
   const [aIsNumber, bIsNumber] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (aIsNumber && bIsNumber) return Number(a) - Number(b);
   if (aIsNumber !== bIsNumber) return aIsNumber ? -1 : 1;
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a, b);
 }
