@@ -85,10 +85,11 @@ test("the work of a silent cluster is Available in another one, and then no long
   await bed.condition("moves", "Available");
   expect(await has(second, "moving")).toBe(true);
   expect(await failoverCondition()).toMatchObject({ status: "True", reason: "Moved" });
-  const { items } = await bed.parent.list(Event, { namespace: SHOP }, bed.signal);
-  const reasons = items.map(({ reason }) => reason);
-  expect(reasons).toContain("FailoverStarted");
-  expect(reasons).toContain("Failover");
+  await eventually("Events tell of it", async () => {
+    const { items } = await bed.parent.list(Event, { namespace: SHOP }, bed.signal);
+    expect(items.map(({ reason }) => reason)).toEqual(expect.arrayContaining(["FailoverStarted", "Failover"]));
+    return true;
+  });
 });
 
 test("who did not declare failover stays bound to the silent cluster", async () => {

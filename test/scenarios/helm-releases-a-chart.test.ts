@@ -160,11 +160,14 @@ test("what somebody edits or deletes of a release is put back, custom resources 
     const { spec } = (await admin.get<{ spec: { wheels: number } }>(toy)) ?? {};
     return spec?.wheels === 4;
   });
-  const { items } = await bed.parent.list(Event, { namespace: "child-1" }, bed.signal);
-  const told = items.filter(({ reason }) => reason === "DriftCorrected").map(({ message }) => message);
-  expect(told).toContain(
-    "ConfigMap apps/web-settings was changed by kubectl-edit: /data/colour is red instead of blue; put back",
-  );
+  await eventually("an Event says what was put back", async () => {
+    const { items } = await bed.parent.list(Event, { namespace: "child-1" }, bed.signal);
+    const told = items.filter(({ reason }) => reason === "DriftCorrected").map(({ message }) => message);
+    expect(told).toContain(
+      "ConfigMap apps/web-settings was changed by kubectl-edit: /data/colour is red instead of blue; put back",
+    );
+    return true;
+  });
   expect((await release())?.status).toMatchObject({ phase: "deployed", version: 8 });
 });
 

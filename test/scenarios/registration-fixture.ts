@@ -17,6 +17,7 @@ import {
   upstreamAgentRules,
 } from "#controller-manager/controllers/cluster-registration/permissions.ts";
 import { clusterRemovalController } from "#controller-manager/controllers/cluster-removal/controller.ts";
+import { by } from "#controller-manager/informers.ts";
 import { admissionObjects } from "#install/admission.ts";
 import { bootstrapTokenObject, childNamespaceObject, joinGrantObject, type ChildOnParent } from "#install/child.ts";
 import { crdObjects } from "#install/crds.ts";
@@ -180,7 +181,10 @@ async function runControllers(counter: RequestCounter, settings: ControllerSetti
   const shared = { clock, log, metrics: createMetrics() };
   const informers = {
     ...createRegistrationInformers(client, { systemNamespace: SYSTEM, ...shared }),
-    managedClusters: createInformer(client, ManagedCluster, shared),
+    managedClusters: createInformer(client, ManagedCluster, {
+      ...shared,
+      indexes: { [by.namespace]: ({ metadata }) => [metadata.namespace ?? ""] },
+    }),
     bases: createInformer(client, Base, shared),
     descriptions: createInformer(client, Description, shared),
   };
