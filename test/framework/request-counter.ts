@@ -71,7 +71,7 @@ export function countRequests(connection: Connection): RequestCounter {
   };
 }
 
-/** Statuses are written at most every 500 ms, Events and good news after a second. */
+/** Statuses are written at most every 500 ms, Events after a second. */
 const QUIET_MS = 2_000;
 
 /** Everything is done and said: nothing was written through any of these for a while. */

@@ -13,16 +13,13 @@ import { descriptionName, helmDescriptionName } from "#delivery/names.ts";
 import { policyPatch } from "#delivery/policy.ts";
 import type { RenderProblem } from "#delivery/render.ts";
 import { setCondition } from "#kube/conditions.ts";
-import { after, createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
+import { createController, done, ownKey, source, type Controller, type Result } from "#kube/controller.ts";
 import { removeFinalizer } from "#kube/finalizers.ts";
 import { isAlreadyExists } from "#kube/errors.ts";
 import { keyOf, keyTextOf } from "#kube/object.ts";
 import { deepEqual } from "#std/canonical-json.ts";
 import { patchStatusIfChanged, smallestPatch } from "#kube/write-if-changed.ts";
 import { baseConditions, planDescriptions, type BasePlan, type BaseWorld, type DescriptionAction } from "./plan.ts";
-
-/** A parent that is told to deliver to a thousand clusters delivers first, and hears that all is well then. */
-const GOOD_NEWS_DELAY_MS = 1_000;
 
 export interface BaseDeps extends DeliveryDeps {
   readonly crossNamespaceFeeds: boolean;
@@ -70,19 +67,13 @@ async function reconcileBase(key: string, deps: BaseDeps, signal: AbortSignal): 
     return done;
   }
   const { actions, problems, overrides } = planDescriptions(base, worldOf(base, deps));
-  const canWait = actions.length > 0 && saysOnlyThatAllIsWell(base, { problems, overrides });
   // Said before it is done, one after the other: a report that fails (the cache lagged) is planned anew, and no old one outlives the deed.
-  if (problems !== undefined && !canWait) await report(base, { problems, overrides, deps }, signal);
+  if (problems !== undefined) await report(base, { problems, overrides, deps }, signal);
   for (const action of actions) {
     // In this order and no other: an object that moves is described in its new place before it leaves the old one.
     if (!(await carryOut(base, { action, deps }, signal))) break;
   }
-  return canWait ? after(GOOD_NEWS_DELAY_MS) : done;
-}
-
-/** The first report of a Base, and one that a later pass finds again by itself: which overrides are in it is known only when it is made. */
-function saysOnlyThatAllIsWell(base: Base, { problems = [], overrides = [] }: Pick<BasePlan, "problems" | "overrides">): boolean {
-  return base.status === undefined && problems.length === 0 && overrides.length === 0;
+  return done;
 }
 
 function worldOf(base: Base, { informers, crossNamespaceFeeds }: BaseDeps): BaseWorld {

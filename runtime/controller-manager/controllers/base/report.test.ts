@@ -29,20 +29,23 @@ test("a template that arrives while the cache still shows the Base without a rep
   expect(found()).toBe("True");
 });
 
-test.each([
-  { overridden: false, order: ["create Base web.shop", "create Description web.shop-generic", "patch Base web.shop"] },
-  // Which overrides were used is known only while it is rendered.
-  { overridden: true, order: ["create Base web.shop", "patch Base web.shop", "create Description web.shop-generic"] },
-])(
-  "that all is well is said when the Description is made, unless overrides are in it: $overridden",
-  async ({ overridden, order }) => {
-    await using fleet = createMemoryFleet();
-    const { parent } = fleet;
-    if (!overridden) parent.remove("Globalization", "louder");
-    await fleet.settle();
-    await fleet.settle();
-    const { status } = parent.object("Base", "web.shop") as unknown as Base;
-    expect(status?.conditions?.map(({ type, status: is }) => `${type}=${is}`)).toEqual(["FeedsResolved=True", "Rendered=True"]);
-    expect(parent.writes().slice(-3)).toEqual(order);
-  },
-);
+test("a template that arrives just before the cache shows that it was missing: the problem is taken back", async () => {
+  await using fleet = createMemoryFleet();
+  const { parent, informers } = fleet;
+  // Nothing else is to be said of it.
+  parent.remove("Globalization", "louder");
+  informers.globalizations.listed();
+  const template = parent.object("Manifest", "configmaps.shop.settings");
+  parent.remove("Manifest", "configmaps.shop.settings");
+  informers.manifests.listed();
+  await fleet.clock.advance(200);
+  informers.bases.listed(parent.object("Base", "web.shop") as never);
+  await fleet.clock.advance(200);
+  parent.make(template!, "test");
+  informers.manifests.listed(template as never);
+  await fleet.clock.advance(10);
+  await fleet.settle();
+  const { status } = parent.object("Base", "web.shop") as unknown as Base;
+  expect(parent.object("Description", "web.shop-generic")).toBeDefined();
+  expect(status?.conditions?.map(({ type, status: is }) => `${type}=${is}`)).toEqual(["FeedsResolved=True", "Rendered=True"]);
+});
