@@ -37,7 +37,8 @@ const CHECK_AGAIN_MS = 10 * 60 * 1000;
 export function planCluster(facts: ClusterFacts): ClusterPlan {
   const { cluster, settings, isOurs, installed, wantedHash, isRegistered, nowMs } = facts;
   if (settings === "uninstalling") {
-    return isOurs
+    // The settings wait for every grant, also for that of a Cluster off which somebody took our finalizer.
+    return isOurs || installed !== undefined
       ? { type: "remove", reason: "the integration is being uninstalled" }
       : { type: "ignore", reason: "the integration is being uninstalled, and nothing of ours is here" };
   }

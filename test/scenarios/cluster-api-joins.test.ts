@@ -144,7 +144,11 @@ test(
     await parent.admin.delete(SETTINGS);
     expect((await parent.admin.get<Metadata>(SETTINGS))?.metadata.deletionTimestamp).toBeDefined();
     stopIntegration = await startIntegration();
-    await eventually("the settings are let go", async () => (await parent.admin.get(SETTINGS)) === undefined);
+    await eventually("the settings are let go", async () => {
+      if ((await parent.admin.get(SETTINGS)) === undefined) return true;
+      const [grantLeft, held, events] = [await grantOf("rome"), await cluster("rome"), await eventsOf("rome")];
+      throw new Error(JSON.stringify({ grant: grantLeft?.metadata, cluster: held?.metadata, events }));
+    });
     expect(await grantOf("rome")).toBeUndefined();
     expect(await workload.admin.get(AGENT)).toBeUndefined();
     expect((await cluster("rome"))?.metadata.finalizers ?? []).not.toContain(finalizers.clusterApi);
@@ -259,6 +263,13 @@ function cluster(name: string): Promise<Metadata | undefined> {
 async function grantOf(name: string): Promise<Grant | undefined> {
   const list = await parent.admin.get<{ items: Grant[] }>(`${SYSTEM}/configmaps`);
   return list?.items.find(({ metadata }) => metadata.annotations?.[annotations.clusterApiCluster] === `default/${name}`);
+}
+
+async function eventsOf(name: string): Promise<readonly string[]> {
+  const list = await parent.admin.get<{ items: { message: string; involvedObject: { name: string } }[] }>(
+    "/api/v1/namespaces/default/events",
+  );
+  return (list?.items ?? []).filter(({ involvedObject }) => involvedObject.name === name).map(({ message }) => message);
 }
 
 async function hasEvent(name: string, reason: string, namespace = "default"): Promise<boolean> {
