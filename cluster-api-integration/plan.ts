@@ -1,5 +1,6 @@
 // One Cluster API Cluster and what we made for it -> wait, install, update or remove, with the reason. Pure.
 
+import { compareText } from "#std/compare-text.ts";
 import { isBeingDeleted, isControlPlaneReady, isPaused, meaningfulLabels, type CapiCluster } from "./contract.ts";
 
 /**
@@ -61,6 +62,6 @@ export function planCluster(facts: ClusterFacts): ClusterPlan {
 
 /** The labels a Cluster hands to its ManagedCluster, as the join grant holds them. */
 export function labelsTextOf(cluster: CapiCluster): string {
-  const labels = Object.entries(meaningfulLabels(cluster)).sort(([a], [b]) => (a < b ? -1 : 1));
+  const labels = Object.entries(meaningfulLabels(cluster)).sort(([a], [b]) => compareText(a, b));
   return JSON.stringify(Object.fromEntries(labels));
 }

@@ -69,19 +69,29 @@ describe("a leader election", () => {
     createLeaderElection({ client, lease: { namespace: "default", name: "lock" }, identity, clock, log: silentLogger });
   const untilAborted = (signal: AbortSignal): Promise<void> => clock.sleep(3_600_000, signal);
 
-  test("gives the lock back although the renewal that it cut off was done", async () => {
-    const server = leaseServer();
+  /** Resolves when it leads. */
+  const lead = async (client: Client): Promise<{ readonly stop: () => Promise<void> }> => {
     const stopping = new AbortController();
-    const election = candidate(server.client, "first");
+    const election = candidate(client, "first");
     const running = election.run(untilAborted, stopping.signal);
     await eventually("it leads", () => election.isLeader);
+    return {
+      stop: () => {
+        stopping.abort(new Error("Enough"));
+        return running;
+      },
+    };
+  };
+
+  test("gives the lock back although the renewal that it cut off was done", async () => {
+    const server = leaseServer();
+    const leader = await lead(server.client);
     const renewed = server.stored()?.metadata.resourceVersion;
     server.fate = () => "unanswered";
     await clock.advance(RETRY_MS);
     expect(server.stored()?.metadata.resourceVersion).not.toBe(renewed);
     server.fate = () => "answered";
-    stopping.abort(new Error("Enough"));
-    await running;
+    await leader.stop();
     expect(server.stored()?.spec).toMatchObject({ holderIdentity: "", leaseDurationSeconds: 1 });
   });
 
@@ -99,27 +109,20 @@ describe("a leader election", () => {
 
   test("reads again when somebody wrote to the Lease between its last look and its release", async () => {
     const server = leaseServer();
-    const stopping = new AbortController();
-    const election = candidate(server.client, "first");
-    const running = election.run(untilAborted, stopping.signal);
-    await eventually("it leads", () => election.isLeader);
+    const leader = await lead(server.client);
     let isFirst = true;
     server.fate = () => {
       if (isFirst) server.touch();
       isFirst = false;
       return "answered";
     };
-    stopping.abort(new Error("Enough"));
-    await running;
+    await leader.stop();
     expect(server.stored()?.spec?.holderIdentity).toBe("");
   });
 
   test("leaves the lock of another alone", async () => {
     const server = leaseServer();
-    const stopping = new AbortController();
-    const first = candidate(server.client, "first");
-    const leading = first.run(untilAborted, stopping.signal);
-    await eventually("it leads", () => first.isLeader);
+    const leader = await lead(server.client);
     const held = server.stored();
     const waiting = new AbortController();
     const second = candidate(server.client, "second").run(untilAborted, waiting.signal);
@@ -127,8 +130,7 @@ describe("a leader election", () => {
     waiting.abort(new Error("Enough"));
     await second;
     expect(server.stored()).toEqual(held);
-    stopping.abort(new Error("Enough"));
-    await leading;
+    await leader.stop();
   });
 
   test("tells who leads to stop before another can take over, when it cannot renew", async () => {

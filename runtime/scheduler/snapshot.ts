@@ -3,6 +3,7 @@
 import type { ManagedCluster } from "#api/clusters/v1beta1/managed-cluster.ts";
 import type { Taint } from "#api/core-types.ts";
 import { conditionTypes } from "#api/names.ts";
+import { compareText } from "#std/compare-text.ts";
 
 export interface Cluster {
   /** `namespace/name`. */
@@ -29,7 +30,7 @@ export function takeSnapshot(managedClusters: readonly ManagedCluster[]): Snapsh
 
 /** Of these clusters, in any order. */
 export function snapshotOf(unordered: readonly Cluster[]): Snapshot {
-  const clusters = unordered.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const clusters = unordered.toSorted((a, b) => compareText(a.key, b.key));
   // Most decisions ask for no cluster by its key.
   let byKey: ReadonlyMap<string, Cluster> | undefined;
   return {

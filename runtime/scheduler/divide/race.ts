@@ -7,7 +7,8 @@
 // (RACE-1) The winner is the same as if all were compared with each other.
 // (RACE-2) Who may get nothing more is behind all who may, and is back as soon as the emptiest places have filled up.
 
-import { compare, emptiest, type Cell, type Counts, type Domain } from "./spread.ts";
+import { compareText } from "#std/compare-text.ts";
+import { emptiest, type Cell, type Counts, type Domain } from "./spread.ts";
 
 /** A hard constraint: how full a place may become. */
 interface Ceiling {
@@ -97,7 +98,7 @@ function sideBySide(cells: readonly Cell[], counts: readonly Counts[]): readonly
   const nameOf = (cell: Cell, each: Counts): string => each.domainOf(cell)?.name ?? "";
   return cells.toSorted((a, b) => {
     for (const each of coarseFirst) {
-      const order = compare(nameOf(a, each), nameOf(b, each));
+      const order = compareText(nameOf(a, each), nameOf(b, each));
       if (order !== 0) return order;
     }
     return 0;

@@ -60,7 +60,7 @@ export function spreadOf(places: readonly Place[], constraints: readonly Constra
           left: group.reduce((all, one) => all + left(one), 0),
         };
       })
-      .toSorted((a, b) => compare(a.name, b.name)),
+      .toSorted((a, b) => compareText(a.name, b.name)),
     counts: constraints.map((constraint, index) => new Counts(constraint, index, [...(known[index]?.values() ?? [])])),
   };
 }
@@ -148,7 +148,7 @@ export class Counts {
     const highest = this.domains.reduce((most, domain) => Math.max(most, domain.count), 0);
     if (!isHard || highest <= this.ceiling().most) return undefined;
     const told = this.domains
-      .toSorted((a, b) => compare(a.name, b.name))
+      .toSorted((a, b) => compareText(a.name, b.name))
       .map((domain) => `${domain.name} ${String(domain.count)}`);
     return `${topologyKey} ${shortList(told, SHOWN_MAX).join(", ")} although maxSkew is ${String(maxSkew)}`;
   }
@@ -176,8 +176,4 @@ export function emptiest(a: Cell, b: Cell, counts: readonly Counts[]): number {
     if (difference !== 0) return difference;
   }
   return 0;
-}
-
-export function compare(a: string, b: string): number {
-  return compareText(a, b);
 }

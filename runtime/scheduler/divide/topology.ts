@@ -10,7 +10,8 @@
 
 import type { Constraint, Place, Placing } from "./places.ts";
 import { Race } from "./race.ts";
-import { compare, emptiest, spreadOf, type Cell, type Counts } from "./spread.ts";
+import { compareText } from "#std/compare-text.ts";
+import { emptiest, spreadOf, type Cell, type Counts } from "./spread.ts";
 
 /** Only strange fleets need so many; what is not placed then is said to be missing. */
 const STEPS_MAX = 500_000;
@@ -44,7 +45,7 @@ export function takeByTopology(
   constraints: readonly Constraint[],
 ): readonly CellAmount[] {
   const { cells, counts } = spreadOf(places, constraints, ({ now, floor }) => Math.max(0, now - floor));
-  const order = (a: Cell, b: Cell): number => b.left - a.left || compare(a.name, b.name);
+  const order = (a: Cell, b: Cell): number => b.left - a.left || compareText(a.name, b.name);
   if (counts.length === 1) takeByLevels(unwanted, cells, { counts, order });
   else run(unwanted, new Race(cells, { counts, direction: -1, order }));
   return cells;
@@ -168,5 +169,5 @@ function gap(cell: Cell, next: Cell, counts: readonly Counts[]): number {
 }
 
 function preferred(a: Cell, b: Cell, strategy: Placing["strategy"]): number {
-  return (strategy === "Binpack" ? b.score - a.score : 0) || b.left - a.left || compare(a.name, b.name);
+  return (strategy === "Binpack" ? b.score - a.score : 0) || b.left - a.left || compareText(a.name, b.name);
 }
